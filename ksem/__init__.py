@@ -1,0 +1,3 @@
+"""ksem: kernel semantics, confirmed on real kernels."""
+
+__version__ = "0.1.0"

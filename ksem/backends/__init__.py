@@ -1,0 +1,50 @@
+"""How kernels run. A module of this package is a backend; its name is what a catalogue entry calls it.
+
+Contract of such a module: a function
+
+    machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> ContextManager[Running]
+
+that starts the machine, gives out what runs on it and takes all of it down again, whatever happens. It raises
+Unavailable when this host can never have it (the message says what to install) and Lost when the machine did not come up. `log` is a file
+for all that its kernel prints.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from ksem.machine import Machine
+from ksem.model import Column, Kernel
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A machine that answers, and what is known of it from outside (`accelerator` and the like)."""
+
+    machine: Machine
+    surroundings: Mapping[str, Any]
+
+
+class Backend(Protocol):
+    """What a module of this package provides."""
+
+    def machine(self, column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
+                say: Say) -> AbstractContextManager[Running]: ...
+
+
+def names() -> list[str]:
+    """The backends that there are."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def backend(name: str) -> Backend:
+    """The backend of that name, which must be one of `names()`."""
+    return cast(Backend, importlib.import_module(f"{__name__}.{name}"))

@@ -1,0 +1,147 @@
+"""Boots a kernel directly in QEMU: no disk, no network, the agent alone on a serial line.
+
+Contract: the standard library, `initramfs`, `machine`, `model`, `cache`. QEMU's standard input and output are the
+agent's line, so a machine that ends is noticed at once and nothing has a name that could be left behind; the initramfs is
+an anonymous file. QEMU dies with the process that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ksem import cache, initramfs
+from ksem.backends import Running, Say
+from ksem.guest.wire import Channel
+from ksem.machine import Machine
+from ksem.model import Column, Kernel, KsemError, Lost, Unavailable
+
+PROGRAM = "qemu-system-x86_64"
+MEMORY = 256
+CMDLINE = "console=ttyS0 quiet panic=-1 rdinit=/init"
+# Seconds for a boot that takes five under emulation on an idle machine; a busy one may be ten times slower.
+BOOT = {"kvm": 20.0, "tcg": 90.0}
+
+
+@contextlib.contextmanager
+def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
+    """A booted kernel. An accelerator counts when a boot with it answers; the last one is emulation."""
+    assert kernel.image is not None
+    archive = _archive(kernel, modules)
+    candidates = accelerators()
+    for accelerator in candidates:
+        started = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            running = stack.enter_context(_booted(kernel.image, archive, accelerator, log))
+            try:
+                running.start(BOOT[accelerator])
+            except Lost as loss:
+                if accelerator == candidates[-1]:
+                    raise
+                say(f"{accelerator} does not run this kernel ({loss.reason}): emulating")
+                cache.set_boot_note("accelerator", "tcg")
+                continue
+            say(f"booted {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
+            yield Running(running, {"backend": "qemu", "accelerator": accelerator, "qemu": _version()})
+            return
+
+
+def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
+    if kernel.modules is None:
+        return initramfs.build({}, {})
+    contents, order = initramfs.module_files(kernel.modules, sorted(modules))
+    return initramfs.build(contents, order)
+
+
+@contextlib.contextmanager
+def _booted(image: Path, archive: bytes, accelerator: str, log: Path) -> Iterator[Machine]:
+    """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    descriptor = os.memfd_create("initramfs")
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(archive)
+        process = subprocess.Popen(
+            [*_watched(), *command(image, f"/proc/self/fd/{descriptor}", accelerator, log)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            pass_fds=[descriptor], start_new_session=True, bufsize=0)
+    finally:
+        os.close(descriptor)
+    assert process.stdin and process.stdout and process.stderr
+    try:
+        channel = Channel(process.stdout.fileno(), process.stdin.fileno())
+        yield Machine(channel, lambda: _last_words(process, log))
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
+
+def command(image: Path, initrd: str, accelerator: str, log: Path) -> list[str]:
+    """QEMU's command line; q35 because microvm hangs at random under emulation."""
+    return [
+        _program(), "-M", "q35", "-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max",
+        "-m", str(MEMORY), "-smp", "1", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-nic", "none",
+        "-chardev", f"file,id=console,path={_escaped(log)}", "-serial", "chardev:console",
+        "-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent",
+        "-kernel", str(image), "-initrd", initrd, "-append", CMDLINE,
+    ]
+
+
+def accelerators() -> list[str]:
+    """What to try, best first. /dev/kvm can open and still never run a guest: that it failed is remembered."""
+    usable = os.access("/dev/kvm", os.R_OK | os.W_OK) and cache.boot_note("accelerator") != "tcg"
+    return ["kvm", "tcg"] if usable else ["tcg"]
+
+
+def _watched() -> list[str]:
+    """What makes the kernel end QEMU when its parent dies, however that comes about."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise Unavailable("setpriv is missing: install the package util-linux")
+    return [setpriv, "--pdeathsig", "KILL", "--"]
+
+
+def _program() -> str:
+    found = shutil.which(PROGRAM)
+    if found is None:
+        raise Unavailable(f"{PROGRAM} is missing: apt-get install qemu-system-x86")
+    return found
+
+
+def _version() -> str:
+    text = subprocess.run([_program(), "--version"], capture_output=True, text=True, check=True).stdout
+    match = re.search(r"version (\S+)", text)
+    return match.group(1) if match else "unknown"
+
+
+def _last_words(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The console's last lines; QEMU's own complaint when it ended without any."""
+    lines = log.read_bytes().decode("utf-8", "replace").splitlines()
+    if not lines and process.poll() is not None and process.stderr is not None:
+        lines = process.stderr.read().decode("utf-8", "replace").splitlines()
+    return "\n".join(line.rstrip() for line in lines[-15:])
+
+
+def _escaped(path: Path) -> str:
+    """A path in an option of QEMU's, where a comma is doubled."""
+    return str(path).replace(",", ",,")
+
+
+def check_image(path: Path) -> None:
+    """Raise KsemError unless a file is a bzImage (Documentation/arch/x86/boot.rst, 'The Real-Mode Kernel Header')."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(0x206)
+    except OSError as error:
+        raise KsemError(f"{path}: {error.strerror}: name a readable bzImage") from None
+    if header[0x202:0x206] != b"HdrS":
+        raise KsemError(f"{path} is no bzImage: give the one that a kernel build leaves in arch/x86/boot/bzImage")

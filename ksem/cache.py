@@ -1,0 +1,77 @@
+"""Where things are kept between runs: below the user's cache directory.
+
+Contract: the standard library, platformdirs and `model`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+from ksem.model import KsemError
+
+
+def directory(*parts: str) -> Path:
+    """A directory of the cache, made if need be. Raises KsemError where it cannot be made."""
+    root = platformdirs.user_cache_path("ksem")
+    path = root.joinpath(*parts)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KsemError(f"the cache {path} cannot be made ({error.strerror}): "
+                        "point XDG_CACHE_HOME at a directory of yours") from None
+    return path
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone with an existing directory: another run waits. Nothing is left behind, not even by a crash."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """All of it, or the file as it was. Raises KsemError for a full or read-only disk."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data)
+        # mkstemp makes files private; results and caches are as readable as any other file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise KsemError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def boot_note(name: str) -> str | None:
+    """What was noted under a name since this machine was started, or None."""
+    try:
+        boot, _, text = (directory() / name).read_text().partition(" ")
+    except OSError:
+        return None
+    return text if boot == _boot_id() else None
+
+
+def set_boot_note(name: str, text: str) -> None:
+    """Note a fact that holds until this machine is started again."""
+    write_atomically(directory() / name, f"{_boot_id()} {text}".encode())
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

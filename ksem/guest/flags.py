@@ -1,0 +1,190 @@
+"""The constants of the system calls, under the names that the kernel's headers give them.
+
+Contract: the standard library only. Each class is a prefix: `MS.BIND` is MS_BIND. They are plain integers: an enum costs
+a hundred times as much for each `|`, which an emulated machine feels.
+Source: include/uapi/linux/{mount,sched,fcntl,stat,capability,prctl}.h.
+"""
+
+from typing import Dict, List, Tuple
+
+
+AT_FDCWD = -100
+
+
+class MS:
+    """Flags of mount(2)."""
+
+    RDONLY = 1
+    NOSUID = 2
+    NODEV = 4
+    NOEXEC = 8
+    SYNCHRONOUS = 16
+    REMOUNT = 32
+    MANDLOCK = 64
+    DIRSYNC = 128
+    NOSYMFOLLOW = 256
+    NOATIME = 1024
+    NODIRATIME = 2048
+    BIND = 4096
+    MOVE = 8192
+    REC = 16384
+    SILENT = 32768
+    UNBINDABLE = 1 << 17
+    PRIVATE = 1 << 18
+    SLAVE = 1 << 19
+    SHARED = 1 << 20
+    RELATIME = 1 << 21
+    STRICTATIME = 1 << 24
+    LAZYTIME = 1 << 25
+
+
+class MNT:
+    """Flags of umount2(2)."""
+
+    FORCE = 1
+    DETACH = 2
+    EXPIRE = 4
+
+
+class UMOUNT:
+    """The flag of umount2(2) with another prefix."""
+
+    NOFOLLOW = 8
+
+
+class CLONE:
+    """Namespaces, for unshare(2) and setns(2)."""
+
+    NEWTIME = 0x80
+    NEWNS = 0x20000
+    NEWCGROUP = 0x2000000
+    NEWUTS = 0x4000000
+    NEWIPC = 0x8000000
+    NEWUSER = 0x10000000
+    NEWPID = 0x20000000
+    NEWNET = 0x40000000
+
+
+class O:  # noqa: E742 (the header's prefix)
+    """Flags of open(2)."""
+
+    WRONLY = 1
+    RDWR = 2
+    CREAT = 0o100
+    EXCL = 0o200
+    TRUNC = 0o1000
+    APPEND = 0o2000
+    NONBLOCK = 0o4000
+    DIRECTORY = 0o200000
+    NOFOLLOW = 0o400000
+    CLOEXEC = 0o2000000
+    PATH = 0o10000000
+
+
+class AT:
+    """Flags of the calls that end in `at`."""
+
+    SYMLINK_NOFOLLOW = 0x100
+    SYMLINK_FOLLOW = 0x400
+    NO_AUTOMOUNT = 0x800
+    EMPTY_PATH = 0x1000
+    RECURSIVE = 0x8000
+
+
+class OPEN_TREE:
+    """Flags of open_tree(2), beside AT's and O_CLOEXEC."""
+
+    CLONE = 1
+
+
+class MOVE_MOUNT:
+    """Flags of move_mount(2)."""
+
+    F_SYMLINKS = 1
+    F_AUTOMOUNTS = 2
+    F_EMPTY_PATH = 4
+    T_SYMLINKS = 0x10
+    T_AUTOMOUNTS = 0x20
+    T_EMPTY_PATH = 0x40
+    SET_GROUP = 0x100
+    BENEATH = 0x200
+
+
+class MOUNT_ATTR:
+    """Attributes of mount_setattr(2); the access times are a field, not flags."""
+
+    RDONLY = 0x1
+    NOSUID = 0x2
+    NODEV = 0x4
+    NOEXEC = 0x8
+    NOATIME = 0x10
+    STRICTATIME = 0x20
+    NODIRATIME = 0x80
+    IDMAP = 0x100000
+    NOSYMFOLLOW = 0x200000
+
+
+class S:
+    """File types and the bits above the permissions, for mknod(2) and chmod(2)."""
+
+    IFIFO = 0o010000
+    IFCHR = 0o020000
+    IFBLK = 0o060000
+    IFREG = 0o100000
+    IFSOCK = 0o140000
+
+
+class CAP:
+    """Capabilities by their numbers (bit positions)."""
+
+    CHOWN = 0
+    DAC_OVERRIDE = 1
+    DAC_READ_SEARCH = 2
+    FOWNER = 3
+    FSETID = 4
+    KILL = 5
+    SETGID = 6
+    SETUID = 7
+    SETPCAP = 8
+    SYS_CHROOT = 18
+    SYS_ADMIN = 21
+    MKNOD = 27
+    SETFCAP = 31
+
+
+class PR:
+    """Operations of prctl(2)."""
+
+    SET_PDEATHSIG = 1
+    SET_DUMPABLE = 4
+    SET_KEEPCAPS = 8
+    CAPBSET_DROP = 24
+    SET_CHILD_SUBREAPER = 36
+    SET_NO_NEW_PRIVS = 38
+
+
+def members(prefix: type) -> Dict[str, int]:
+    """{"MS_BIND": 4096, ...} of a class."""
+    return {"%s_%s" % (prefix.__name__, name): value for name, value in vars(prefix).items() if name.isupper()}
+
+
+_TABLES = {}  # type: Dict[Tuple[type, ...], List[Tuple[str, int]]]
+
+
+def spell(value: int, *prefixes: type) -> str:
+    """Flags as C spells them: `MS_BIND|MS_REC`; what has no name stays a number."""
+    if prefixes not in _TABLES:
+        _TABLES[prefixes] = [item for prefix in prefixes for item in members(prefix).items()]
+    words = []
+    for name, bit in _TABLES[prefixes]:
+        if value & bit:
+            words.append(name)
+            value &= ~bit
+    if value or not words:
+        words.append(hex(value) if value else "0")
+    return "|".join(words)
+
+
+def name_of(value: int, prefix: type) -> str:
+    """The one member of a class that has this value: `CAP_CHOWN`. Raises KeyError."""
+    return {number: name for name, number in members(prefix).items()}[value]

@@ -1,0 +1,142 @@
+"""The bench on which a case works: a directory of its own, users, filesystems, callers.
+
+Contract: the standard library and ksem.guest. The lab is the case's first process (`main`) with helpers that are made of
+recorded calls only. It stands in a mount namespace of its own, with private propagation, in an empty tmpfs
+that is its working directory: cases use relative paths. On a machine where the agent is an ordinary user
+it stands in a user namespace too, as root of one id, and `privileged` is False.
+"""
+
+import os
+from typing import Any, Dict, Iterable, List, Optional, Sequence
+
+from ksem.guest import flags
+from ksem.guest.case import Unsupported
+from ksem.guest.flags import AT, AT_FDCWD, CLONE, MS, O, PR
+from ksem.guest.process import Process
+from ksem.guest.trace import Trace
+
+# Ids that no distribution hands out: above systemd's last range and any subordinate ids, below the
+# foreign ids of containers, so that on a real machine nobody else is these users.
+OWNER = 2100000001
+OTHER = 2100000002
+GROUP = 2100000003
+USERS = {0: "root", OWNER: "owner", OTHER: "other", GROUP: "group"}
+ROOT = "/tmp"
+
+MOUNT_FLAGS = {
+    "ro": MS.RDONLY, "nosuid": MS.NOSUID, "nodev": MS.NODEV, "noexec": MS.NOEXEC, "noatime": MS.NOATIME,
+    "nodiratime": MS.NODIRATIME, "relatime": MS.RELATIME, "strictatime": MS.STRICTATIME,
+    "nosymfollow": MS.NOSYMFOLLOW,
+}
+
+
+class Lab(Process):
+    """The first process of a case, with the helpers that cases share."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__("main", os.getpid(), {"mnt": 0, "user": 0}, trace)
+        self.privileged = os.geteuid() == 0
+
+    def enter(self) -> None:
+        """Leave the machine's mounts alone: a mount namespace, and an empty directory to work in."""
+        uid, gid = os.geteuid(), os.getegid()
+        if self.privileged:
+            self.unshare(CLONE.NEWNS)
+        else:
+            self.unshare(CLONE.NEWNS | CLONE.NEWUSER)
+            self.map_ids(self, {0: uid}, {0: gid})
+        self.mount("none", "/", None, MS.REC | MS.PRIVATE, None)
+        self.mount("lab", ROOT, "tmpfs", 0, "mode=755,size=16m")
+        self.chdir(ROOT)
+        self.umask(0o022)
+
+    # Mounts
+
+    def tmpfs(self, path: str, options: Iterable[str] = (), data: str = "mode=755") -> str:
+        """A new tmpfs on a new directory, with per-mount options by their names in mountinfo."""
+        self.mkdir(path, 0o755)
+        self.mount(os.path.basename(path), path, "tmpfs", mount_flags(options), data)
+        return path
+
+    def bind(self, source: str, target: str, recursive: bool = False) -> str:
+        """A bind mount of a directory on a new one."""
+        self.mkdir(target, 0o755)
+        self.mount(source, target, None, MS.BIND | (MS.REC if recursive else 0), None)
+        return target
+
+    # Files
+
+    def file(self, path: str, mode: int = 0o644, owner: int = 0, group: int = 0) -> str:
+        """A new empty file; mode last, so that the change of owner does not touch it."""
+        self.close(self.open(path, O.CREAT | O.EXCL | O.WRONLY, 0o600))
+        if owner or group:
+            self.chown(path, owner, group)
+        self.chmod(path, mode)
+        return path
+
+    def status(self, path: str, follow: bool = False) -> Dict[str, Any]:
+        """Type, mode (octal text), owner, group and link count of a path, from statx(2)."""
+        return dict(self.statx(AT_FDCWD, path, 0 if follow else AT.SYMLINK_NOFOLLOW, 0x7FF))
+
+    # Callers
+
+    def become(self, process: Process, uid: int, gid: int, groups: Sequence[int] = (),
+               capabilities: Sequence[int] = ()) -> Process:
+        """Turn a root process into a user that keeps just the named capabilities."""
+        process.prctl(PR.SET_KEEPCAPS, 1)
+        process.setgroups(len(groups), list(groups))
+        process.setresgid(gid, gid, gid)
+        process.setresuid(uid, uid, uid)
+        process.capset(None, {"effective": list(capabilities), "permitted": list(capabilities),
+                              "inheritable": []})
+        # After setuid a process is not dumpable and could not write its own id maps.
+        process.prctl(PR.SET_DUMPABLE, 1)
+        return process
+
+    def map_ids(self, process: Process, uids: Dict[int, int], gids: Dict[int, int],
+                by: Optional[Process] = None) -> None:
+        """Write the id maps of a process's user namespace, one line for each id inside.
+
+        Written by the process itself unless `by` is given. An unprivileged writer must give up setgroups first
+        (user_namespaces(7), 'Defining user and group ID mappings: writing to uid_map and gid_map').
+        """
+        writer = by or process
+        proc = "/proc/self" if writer is process else "/proc/%d" % process.pid
+        if writer is process:
+            writer.write_file(proc + "/setgroups", "deny")
+        writer.write_file(proc + "/uid_map", _map(uids))
+        writer.write_file(proc + "/gid_map", _map(gids))
+
+    def need_root(self) -> None:
+        """End here unless the case's processes may change ids of the machine."""
+        if not self.privileged:
+            raise Unsupported("needs root outside of any user namespace")
+
+
+def mount_flags(options: Iterable[str]) -> int:
+    """The flags of mount(2) for options by their names in mountinfo."""
+    value = 0
+    for option in options:
+        value |= MOUNT_FLAGS[option]
+    return value
+
+
+def user_name(uid: int, overflow: int = -1) -> str:
+    """An id as observations name it: root, owner, other, group, overflow or its number."""
+    return "overflow" if uid == overflow else USERS.get(uid, str(uid))
+
+
+def _map(ids: Dict[int, int]) -> str:
+    return "".join("%d %d 1\n" % pair for pair in sorted(ids.items()))
+
+
+def overflow_ids() -> List[int]:
+    """The ids that stand for unmapped users and groups on this kernel."""
+    values = []
+    for name in ("overflowuid", "overflowgid"):
+        with open("/proc/sys/kernel/" + name) as file:
+            values.append(int(file.read()))
+    return values
+
+
+__all__ = ["GROUP", "Lab", "OTHER", "OWNER", "flags", "mount_flags", "overflow_ids", "user_name"]

@@ -1,0 +1,69 @@
+"""Whether a kernel and the agent's user have what a case needs: tried for real, once, and remembered.
+
+Contract: the standard library and ksem.guest. A need is `root`, `userns`, `fs:NAME` or `syscall:NAME`; PROBES holds one
+function for each kind. Each returns None, or why it is missing: the reason that an `unsupported` cell shows.
+"""
+
+import errno
+import os
+from typing import Callable, Dict, Iterable, Optional
+
+from ksem.guest import flags, modules, syscalls
+
+_known = {}  # type: Dict[str, Optional[str]]
+
+
+def missing(needs: Iterable[str]) -> Optional[str]:
+    """The first reason why a case cannot run here, or None."""
+    for need in needs:
+        if need not in _known:
+            kind, _, name = need.partition(":")
+            _known[need] = PROBES[kind](name)
+        if _known[need]:
+            return _known[need]
+    return None
+
+
+def _root(_: str) -> Optional[str]:
+    with open("/proc/self/uid_map") as table:
+        whole = table.read().split() == ["0", "0", "4294967295"]
+    if os.geteuid() != 0 or not whole:
+        return "needs root outside of any user namespace"
+    return None
+
+
+def _userns(_: str) -> Optional[str]:
+    """A child tries: a user namespace cannot be left again."""
+    pid = os.fork()
+    if pid == 0:
+        _, error = syscalls.execute("unshare", [flags.CLONE.NEWUSER])
+        os._exit(getattr(errno, error) if error else 0)
+    code = os.WEXITSTATUS(os.waitpid(pid, 0)[1])
+    return "no user namespaces: unshare(CLONE_NEWUSER) = %s" % errno.errorcode.get(code, code) if code else None
+
+
+def _filesystem(name: str) -> Optional[str]:
+    if not _registered(name):
+        problem = modules.load(name)
+        if problem:
+            return "no filesystem %s: %s" % (name, problem)
+    return None if _registered(name) else "no filesystem %s" % name
+
+
+def _registered(name: str) -> bool:
+    with open("/proc/filesystems") as table:
+        return any(line.split()[-1] == name for line in table)
+
+
+def _syscall(name: str) -> Optional[str]:
+    """Invalid arguments: any answer but ENOSYS means that the call exists."""
+    arguments = [-1 if not isinstance(kind, type(syscalls.TEXT)) else "" for _, kind
+                 in syscalls.SIGNATURES[name].arguments if not kind.output]
+    if name == "mount_setattr":
+        arguments[-1] = {}  # type: ignore[call-overload]
+    _, error = syscalls.execute(name, arguments)
+    return "no system call %s" % name if error == "ENOSYS" else None
+
+
+PROBES = {"root": _root, "userns": _userns, "fs": _filesystem, "syscall": _syscall
+          }  # type: Dict[str, Callable[[str], Optional[str]]]

@@ -1,0 +1,167 @@
+"""The processes of a case: each makes the system calls that it is told to make, one at a time.
+
+Contract: the standard library and ksem.guest. `Process` is the case's own process; `fork` gives another that waits
+for calls on a socket. All of them are driven by the one that runs `observe`, so the order of the calls is the
+order in which they are written, and the trace needs no clock.
+"""
+
+import array
+import fcntl
+import json
+import os
+import socket
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
+
+from ksem.guest import readers, syscalls
+from ksem.guest.case import Broken
+from ksem.guest.trace import Trace
+
+# Descriptors from here on are ours; a case sees 0, 1, 2 and its own from 3 on, whatever runs it.
+PRIVATE = 200
+MESSAGE = 1 << 17
+
+
+class Attempt:
+    """Calls whose outcome is what the case wants to know: `ok`, or the name of the errno."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process = process
+
+    def __getattr__(self, call: str) -> Callable[..., str]:
+        return lambda *given: self._process.issue(call, list(given))[1] or "ok"
+
+
+class Process:
+    """A process of the case. Every call of `syscalls.SIGNATURES` and `readers.READERS` is a method of it.
+
+    `process.mount(...)` must succeed (its value is returned; a failure makes the case broken);
+    `process.attempt.mount(...)` returns "ok" or the errno's name.
+    """
+
+    def __init__(self, name: str, pid: int, namespaces: Dict[str, int], trace: Trace) -> None:
+        self.name = name
+        self.pid = pid
+        self.namespaces = namespaces
+        self.attempt = Attempt(self)
+        self._trace = trace
+        trace.pids[str(pid)] = name
+
+    def __getattr__(self, call: str) -> Callable[..., Any]:
+        if call not in syscalls.SIGNATURES and call not in readers.READERS:
+            raise AttributeError("no call named %r: SIGNATURES in ksem/guest/syscalls.py lists them" % call)
+        return lambda *given: self._must(call, list(given))
+
+    def issue(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+        """Make a call and record it: its value and None, or None and the errno's name."""
+        value, error = self._perform(call, given)
+        self._trace.record(self.name, self.namespaces, call, given, value, error)
+        return value, error
+
+    def fork(self, name: str) -> "Child":
+        """Another process, a child of this one, that waits for calls."""
+        # Moved before the fork: a child that held its own parent's end would never see it close.
+        ours, theirs = map(private, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        pid = self._fork(theirs)
+        theirs.close()
+        child = Child(name, pid, dict(self.namespaces), self._trace, ours)
+        self._trace.record(self.name, self.namespaces, "fork", [], "<%s>" % name, None)
+        return child
+
+    def _must(self, call: str, given: List[Any]) -> Any:
+        value, error = self.issue(call, given)
+        if error is not None:
+            raise Broken("%s: %s(%s) failed with %s" % (
+                self.name, call, ", ".join(map(str, self._trace.events[-1][3])), error))
+        return value
+
+    def _perform(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+        return perform(call, given)
+
+    def _fork(self, theirs: socket.socket) -> int:
+        return _forked(theirs)
+
+
+class Child(Process):
+    """A process that waits for calls on a socket."""
+
+    def __init__(self, name: str, pid: int, namespaces: Dict[str, int], trace: Trace,
+                 control: socket.socket) -> None:
+        super().__init__(name, pid, namespaces, trace)
+        self._control = control
+
+    def _perform(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+        return self._ask([call, given], None)
+
+    def _fork(self, theirs: socket.socket) -> int:
+        return int(self._ask(["fork", []], theirs)[0])
+
+    def _ask(self, request: List[Any], passed: Optional[socket.socket]) -> Tuple[Any, Optional[str]]:
+        rights = [] if passed is None else [
+            (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [passed.fileno()]))]
+        try:
+            self._control.sendmsg([json.dumps(request).encode("ascii")], rights)
+            answer = self._control.recv(MESSAGE)
+        except OSError:
+            answer = b""
+        if not answer:
+            raise Broken("the process %s is gone" % self.name)
+        value, error = json.loads(answer.decode("ascii"))
+        return value, error
+
+
+def perform(call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+    """A system call, or a reader, in this very process."""
+    if call in readers.READERS:
+        try:
+            return readers.READERS[call](*given), None
+        except OSError as error:
+            return None, readers.errno_name(error)
+    return syscalls.execute(call, given)
+
+
+def private(sock: socket.socket) -> socket.socket:
+    """The same socket under a number that no case will meet."""
+    moved = socket.socket(sock.family, sock.type, 0, fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, PRIVATE))
+    sock.close()
+    return moved
+
+
+def _forked(theirs: socket.socket) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _serve(_only(theirs))
+        finally:
+            os._exit(1)
+    return pid
+
+
+def _only(control: socket.socket) -> socket.socket:
+    """Drop what belongs to the parent: a socket kept open would hide that its owner died."""
+    # By number: a process that changed its user cannot list its own /proc/self/fd.
+    os.closerange(PRIVATE, control.fileno())
+    os.closerange(control.fileno() + 1, PRIVATE + 256)
+    return control
+
+
+def _serve(control: socket.socket) -> NoReturn:
+    while True:
+        request, passed = _receive(control)
+        if not request:
+            os._exit(0)
+        call, given = json.loads(request.decode("ascii"))
+        if call == "fork":
+            assert passed is not None
+            answer = (_forked(passed), None)  # type: Tuple[Any, Optional[str]]
+            passed.close()
+        else:
+            answer = perform(call, given)
+        control.send(json.dumps(answer).encode("ascii"))
+
+
+def _receive(control: socket.socket) -> Tuple[bytes, Optional[socket.socket]]:
+    data, ancillary, _, _ = control.recvmsg(MESSAGE, socket.CMSG_LEN(4))
+    for _, _, content in ancillary:
+        descriptor = array.array("i", content[:4])[0]
+        return data, private(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor))
+    return data, None

@@ -1,0 +1,262 @@
+"""System calls by name: builtin values go in, a builtin value or the name of an errno comes out.
+
+Contract: the standard library and `flags`. SIGNATURES is the whole list: one entry makes a call usable
+from a case, recorded in its trace and known to whoever reads the trace. Signatures follow section 2 of the
+manual; numbers are those of the kernel's syscall tables.
+"""
+
+import ctypes
+import errno
+import os
+import struct
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from ksem.guest import flags
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+# From 424 on all architectures share one numbering; the older ones come from libc by name.
+_NUMBERS = {
+    "open_tree": 428, "move_mount": 429, "openat2": 437, "mount_setattr": 442, "fchmodat2": 452,
+    "statmount": 457, "listmount": 458,
+    "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
+}  # type: Dict[str, int]
+
+
+class Kind:
+    """How one argument is given to C (`pack`) and written down (`show`)."""
+
+    output = False
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.c_long(value)
+
+    def show(self, value: Any) -> str:
+        return str(value)
+
+
+class _Text(Kind):
+    """A string, or NULL for None."""
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.c_char_p(None if value is None else os.fsencode(value))
+
+    def show(self, value: Any) -> str:
+        if value is None:
+            return "NULL"
+        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+class _Flags(Kind):
+    def __init__(self, *prefixes: type) -> None:
+        self.prefixes = prefixes
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.c_ulong(value)
+
+    def show(self, value: Any) -> str:
+        return flags.spell(value, *self.prefixes)
+
+
+class _Enum(Kind):
+    def __init__(self, names: type) -> None:
+        self.names = names
+
+    def show(self, value: Any) -> str:
+        return flags.name_of(value, self.names)
+
+
+class _Mode(Kind):
+    """Permission bits, in octal; for mknod the file's type too."""
+
+    def show(self, value: Any) -> str:
+        kind = value & 0o170000
+        named = [name for name, bits in flags.members(flags.S).items() if bits == kind] if kind else []
+        return "|".join(named + ["0%03o" % (value & 0o7777)])
+
+
+class _Directory(Kind):
+    """A descriptor to start a path from, or AT_FDCWD."""
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.c_int(value)
+
+    def show(self, value: Any) -> str:
+        return "AT_FDCWD" if value == flags.AT_FDCWD else str(value)
+
+
+class _Ids(Kind):
+    """A list of group ids; C takes its length first."""
+
+    def pack(self, value: Any) -> Any:
+        return (ctypes.c_uint32 * len(value))(*value)
+
+    def show(self, value: Any) -> str:
+        return "{%s}" % ", ".join(str(one) for one in value)
+
+
+class _MountAttr(Kind):
+    """struct mount_attr as a dict with `attr_set`, `attr_clr`, `propagation`, `userns_fd`."""
+
+    fields = ("attr_set", "attr_clr", "propagation", "userns_fd")
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(struct.pack("=4Q", *(value.get(name, 0) for name in self.fields)), 32)
+
+    def show(self, value: Any) -> str:
+        kinds = {"propagation": flags.MS, "userns_fd": None}
+        parts = []
+        for name in self.fields:
+            if value.get(name):
+                prefix = kinds.get(name, flags.MOUNT_ATTR)
+                parts.append(".%s = %s" % (name, flags.spell(value[name], prefix) if prefix else value[name]))
+        return "{%s}" % ", ".join(parts)
+
+
+class _Capabilities(Kind):
+    """The sets of capset(2) as a dict of lists with `effective`, `permitted`, `inheritable`."""
+
+    def pack(self, value: Any) -> Any:
+        words = [sum(1 << cap for cap in value.get(name, ()))
+                 for name in ("effective", "permitted", "inheritable")]
+        low = [word & 0xFFFFFFFF for word in words]
+        high = [word >> 32 for word in words]
+        return ctypes.create_string_buffer(struct.pack("=6I", *(low + high)), 24)
+
+    def show(self, value: Any) -> str:
+        def names(name: str) -> str:
+            return "|".join(flags.name_of(cap, flags.CAP) for cap in value[name]) or "0"
+        return "{%s}" % ", ".join(".%s = %s" % (name, names(name)) for name in
+                                  ("effective", "permitted", "inheritable") if name in value)
+
+
+class _Output(Kind):
+    """A buffer that the kernel fills; not given by the caller, its content is the call's value."""
+
+    output = True
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return data[:returned].decode("utf-8", "surrogateescape")
+
+
+class _Status(_Output):
+    """struct statx: {"type": "file", "mode": "04755", "uid": 0, "gid": 0, "nlink": 1}."""
+
+    types = {0o01: "fifo", 0o02: "chardev", 0o04: "directory", 0o06: "blockdev",
+             0o10: "file", 0o12: "symlink", 0o14: "socket"}
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        nlink, uid, gid, mode = struct.unpack_from("=IIIH", data, 16)
+        return {"type": self.types.get(mode >> 12, "unknown"), "mode": "%05o" % (mode & 0o7777),
+                "uid": uid, "gid": gid, "nlink": nlink}
+
+
+INT, TEXT, MODE, DIRECTORY, IDS = Kind(), _Text(), _Mode(), _Directory(), _Ids()
+_AT, _OPEN = _Flags(flags.AT), _Flags(flags.O)
+
+
+class Signature(NamedTuple):
+    """The arguments of a call in C's order."""
+
+    arguments: Tuple[Tuple[str, Kind], ...]
+
+
+def _call(*arguments: Tuple[str, Kind]) -> Signature:
+    return Signature(arguments)
+
+
+_PATH = ("path", TEXT)
+_OWNER = (("owner", INT), ("group", INT))
+_ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _MountAttr()))
+_THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
+
+SIGNATURES = {
+    "mount": _call(("source", TEXT), ("target", TEXT), ("fstype", TEXT), ("flags", _Flags(flags.MS)), ("data", TEXT)),
+    "umount2": _call(("target", TEXT), ("flags", _Flags(flags.MNT, flags.UMOUNT))),
+    "pivot_root": _call(("new_root", TEXT), ("put_old", TEXT)),
+    "open_tree": _call(("dirfd", DIRECTORY), _PATH,
+                       ("flags", _Flags(flags.OPEN_TREE, flags.AT, flags.O))),
+    "move_mount": _call(("from_dirfd", DIRECTORY), ("from_path", TEXT), ("to_dirfd", DIRECTORY),
+                        ("to_path", TEXT), ("flags", _Flags(flags.MOVE_MOUNT))),
+    "mount_setattr": _call(*_ATTR),
+    "unshare": _call(("flags", _Flags(flags.CLONE))),
+    "setns": _call(("fd", INT), ("nstype", _Flags(flags.CLONE))),
+    "chroot": _call(_PATH),
+    "chdir": _call(_PATH),
+    "fchdir": _call(("fd", INT)),
+    "mkdir": _call(_PATH, ("mode", MODE)),
+    "rmdir": _call(_PATH),
+    "unlink": _call(_PATH),
+    "rename": _call(("old", TEXT), ("new", TEXT)),
+    "link": _call(("old", TEXT), ("new", TEXT)),
+    "symlink": _call(("target", TEXT), ("linkpath", TEXT)),
+    "mknod": _call(_PATH, ("mode", MODE), ("device", INT)),
+    "open": _call(_PATH, ("flags", _OPEN), ("mode", MODE)),
+    "openat": _call(("dirfd", DIRECTORY), _PATH, ("flags", _OPEN), ("mode", MODE)),
+    "close": _call(("fd", INT)),
+    "read": _call(("fd", INT), ("buffer", _Output(4096)), ("count", INT)),
+    "write": _call(("fd", INT), ("text", TEXT), ("count", INT)),
+    "ftruncate": _call(("fd", INT), ("length", INT)),
+    "chmod": _call(_PATH, ("mode", MODE)),
+    "fchmod": _call(("fd", INT), ("mode", MODE)),
+    "umask": _call(("mask", MODE)),
+    "access": _call(_PATH, ("mode", INT)),
+    "statx": _call(("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("mask", INT), ("buffer", _Status(256))),
+    "chown": _call(_PATH, *_OWNER),
+    "lchown": _call(_PATH, *_OWNER),
+    "fchown": _call(("fd", INT), *_OWNER),
+    "fchownat": _call(("dirfd", DIRECTORY), _PATH, *_OWNER, ("flags", _AT)),
+    "getuid": _call(),
+    "geteuid": _call(),
+    "getgid": _call(),
+    "getegid": _call(),
+    "setresuid": _call(*_THREE_IDS),
+    "setresgid": _call(*_THREE_IDS),
+    "setgroups": _call(("size", INT), ("list", IDS)),
+    "capset": _call(("header", TEXT), ("data", _Capabilities())),
+    "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT)),
+}  # type: Dict[str, Signature]
+
+
+def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+    """Make one call: its value and None, or None and the name of the errno."""
+    signature = SIGNATURES[name]
+    values = iter(given)
+    packed = []  # type: List[Any]
+    output = None  # type: Optional[Tuple[_Output, Any]]
+    for _, kind in signature.arguments:
+        if isinstance(kind, _Output):
+            output = (kind, ctypes.create_string_buffer(kind.size))
+            packed.append(output[1])
+        else:
+            packed.append(kind.pack(next(values)))
+    if name == "mount_setattr":
+        packed.append(ctypes.c_size_t(32))
+    if name == "capset":
+        # _LINUX_CAPABILITY_VERSION_3, for the caller itself.
+        packed[0] = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)
+    returned = _invoke(name, packed)
+    if returned < 0:
+        code = ctypes.get_errno()
+        return None, errno.errorcode.get(code, str(code))
+    return (output[0].decode(output[1].raw, returned) if output else returned), None
+
+
+def _invoke(name: str, packed: List[Any]) -> int:
+    ctypes.set_errno(0)
+    if name in _NUMBERS:
+        return int(_libc.syscall(ctypes.c_long(_NUMBERS[name]), *packed))
+    return int(_FUNCTIONS[name](*packed))
+
+
+# Looked up here, once: a child that did it for itself would pay for the dynamic linker's walk.
+_FUNCTIONS = {name: getattr(_libc, name) for name in SIGNATURES if name not in _NUMBERS}
+
+
+def spell(name: str, given: List[Any]) -> List[str]:
+    """The arguments of a call as C would write them, one string each."""
+    values = iter(given)
+    return [kind.show(next(values)) for _, kind in SIGNATURES[name].arguments if not kind.output]

@@ -1,0 +1,132 @@
+"""Messages between host and agent: JSON over any byte stream, a serial line included.
+
+Contract: the standard library only. A message is one or more lines of ASCII,
+
+    CRC32 FLAG PIECE
+
+eight hexadecimal digits, `.` for the last piece of a message and `+` for one that has more to come,
+and a piece of the message: JSON, deflated, in base64. (An emulated serial line takes some 10 us a byte.) A piece with `+` is answered by the line `ack`: a serial line has no
+flow control, so no more than one piece may be under way. What does not check is noise: it is never
+taken for a message, and `receive` says that it was seen.
+"""
+
+import binascii
+import json
+import os
+import select
+import time
+import zlib
+from typing import Any, Optional
+
+# 1: the first.
+PROTOCOL = 1
+PIECE = 16384
+LIMIT = 8 << 20
+
+
+class WireError(Exception):
+    """The other side cannot be understood or reached any more."""
+
+
+class Closed(WireError):
+    """The stream ended."""
+
+
+class Timeout(WireError):
+    """No whole message came in time."""
+
+
+class Channel:
+    """One end of a conversation over two descriptors (often the same one)."""
+
+    def __init__(self, source: int, sink: int) -> None:
+        self.source = source
+        self.sink = sink
+        self._buffer = b""
+        self.noise = b""
+
+    def send(self, message: Any, timeout: Optional[float] = None) -> None:
+        """Send one JSON value; in pieces, each acknowledged, when it is long."""
+        text = _encoded(message)
+        deadline = _deadline(timeout)
+        pieces = [text[start:start + PIECE] for start in range(0, len(text), PIECE)]
+        for piece in pieces[:-1]:
+            self._write(b"%08x + %s\n" % (zlib.crc32(piece), piece), deadline)
+            while self._line(deadline) != b"ack":
+                pass
+        self._write(b"%08x . %s\n" % (zlib.crc32(pieces[-1]), pieces[-1]), deadline)
+
+    def receive(self, timeout: Optional[float] = None) -> Any:
+        """The next JSON value. Raises Closed, Timeout, or WireError for one that is too long."""
+        deadline = _deadline(timeout)
+        pieces = []
+        size = 0
+        while True:
+            line = self._line(deadline)
+            piece = _checked(line)
+            if piece is None:
+                self.noise = (self.noise + line + b"\n")[-4096:]
+                continue
+            pieces.append(piece)
+            size += len(piece)
+            if size > LIMIT:
+                raise WireError("a message of more than %d bytes" % LIMIT)
+            if line[9:10] == b".":
+                return _decoded(b"".join(pieces))
+            self._write(b"ack\n", deadline)
+
+    def _line(self, deadline: Optional[float]) -> bytes:
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > LIMIT:
+                raise WireError("a line of more than %d bytes" % LIMIT)
+            _wait(self.source, False, deadline)
+            received = os.read(self.source, 65536)
+            if not received:
+                raise Closed("the other side is gone")
+            self._buffer += received
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line.rstrip(b"\r")
+
+    def _write(self, data: bytes, deadline: Optional[float]) -> None:
+        try:
+            while data:
+                _wait(self.sink, True, deadline)
+                # PIPE_BUF: what a pipe that is ready takes without blocking.
+                data = data[os.write(self.sink, data[:4096]):]
+        except BrokenPipeError:
+            raise Closed("the other side is gone")
+
+
+def _deadline(timeout: Optional[float]) -> Optional[float]:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _wait(descriptor: int, write: bool, deadline: Optional[float]) -> None:
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    watched = ([], [descriptor], []) if write else ([descriptor], [], [])  # type: Any
+    if not any(select.select(*watched, left)):
+        raise Timeout("no answer in time")
+
+
+def _checked(line: bytes) -> Optional[bytes]:
+    """The piece in a line, or None for noise."""
+    checksum, piece = line[:8], line[11:]
+    if line[8:11] not in (b" + ", b" . ") or checksum != b"%08x" % zlib.crc32(piece):
+        return None
+    return piece
+
+
+def _encoded(message: Any) -> bytes:
+    text = json.dumps(message, sort_keys=True, separators=(",", ":"))
+    return binascii.b2a_base64(zlib.compress(text.encode("ascii"), 1))[:-1]
+
+
+def _decoded(text: bytes) -> Any:
+    inflate = zlib.decompressobj()
+    try:
+        plain = inflate.decompress(binascii.a2b_base64(text), LIMIT)
+        if inflate.unconsumed_tail:
+            raise WireError("a message of more than %d bytes" % LIMIT)
+        return json.loads(plain.decode("ascii"))
+    except (ValueError, RecursionError, zlib.error) as error:
+        raise WireError("a message that cannot be read: %s" % error)

@@ -1,0 +1,185 @@
+"""An initramfs with the Python that runs ksem, what loads the agent, and kernel modules; nothing else.
+
+Contract: the standard library and `ksem.guest`'s files. An archive is the `newc` cpio that the kernel unpacks
+(Documentation/driver-api/early-userspace/buffer-format.rst), not compressed: unpacking costs more boot time than reading.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import lzma
+import marshal
+import os
+import re
+import stat
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from ksem.model import KsemError
+
+# What no case can want in a bare kernel; leaving it out keeps the archive small and boots short.
+LEFT_OUT = frozenset("""
+    __pycache__ antigravity asyncio bdb cProfile calendar cgi cgitb chunk concurrent config-3 curses dbm difflib
+    distutils doctest email ensurepip fileinput ftplib getpass gettext html http idlelib imaplib imghdr lib2to3 mailbox
+    mailcap msilib multiprocessing netrc nntplib optparse pdb pip pipes plistlib poplib profile pstats pyclbr pydoc
+    pydoc_data site-packages dist-packages smtplib sndhdr socketserver sqlite3 ssl statistics sunau symtable tarfile telnetlib
+    test this timeit tkinter trace turtle turtledemo unittest uu venv wave webbrowser wsgiref xml xmlrpc zipapp zipfile
+    lib-dynload tomllib zoneinfo nturl2path decimal _pydecimal _pyio fractions
+""".split())
+EXTENSIONS = frozenset("""
+    _bisect _blake2 _contextvars _ctypes _heapq _json _md5 _opcode _pickle _posixsubprocess _random _sha1 _sha256 _sha2 _sha512
+    _sha3 _socket _struct _typing array binascii fcntl grp math mmap resource select termios unicodedata zlib
+""".split())
+ENCODINGS = frozenset(["__init__", "aliases", "ascii", "latin_1", "utf_8", "idna"])
+INIT = """#!{python} -IS
+import sys
+sys.path.insert(0, "/ksem/lib")
+from ksem.guest import init
+init.main()
+"""
+
+
+def cpio(entries: Mapping[str, tuple[int, bytes]]) -> bytes:
+    """An archive of {path: (mode, content)}; parents are made, names sorted, times zero."""
+    whole = dict(entries)
+    for path in entries:
+        for parent in list(Path(path).parents)[:-1]:
+            whole.setdefault(str(parent), (stat.S_IFDIR | 0o755, b""))
+    records = [_record(number, path, *whole[path]) for number, path in enumerate(sorted(whole), 1)]
+    records.append(_record(0, "TRAILER!!!", 0, b""))
+    return b"".join(records)
+
+
+def _record(inode: int, path: str, mode: int, content: bytes) -> bytes:
+    name = path.encode() + b"\0"
+    # 5,1 are the numbers of /dev/console, the one device that has to be there before devtmpfs.
+    device = (5, 1) if stat.S_ISCHR(mode) else (0, 0)
+    numbers = (inode, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name), 0)
+    header = b"070701" + b"".join(b"%08x" % number for number in numbers) + name
+    return _padded(header) + _padded(content)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + b"\0" * (-len(data) % 4)
+
+
+def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]]) -> bytes:
+    """The archive for one kernel. modules: name -> .ko content; order: module -> what to load, in order."""
+    entries: dict[str, tuple[int, bytes]] = dict(_base())
+    for name, content in modules.items():
+        entries[f"ksem/modules/{name}.ko"] = (stat.S_IFREG | 0o644, content)
+    text = json.dumps(order, sort_keys=True).encode()
+    entries["ksem/modules/order.json"] = (stat.S_IFREG | 0o644, text)
+    return cpio(entries)
+
+
+@functools.cache
+def _base() -> Mapping[str, tuple[int, bytes]]:
+    """What every kernel gets: the interpreter with its library, and what loads the agent."""
+    python = os.path.realpath(sys.executable)
+    entries: dict[str, tuple[int, bytes]] = {
+        "init": (stat.S_IFREG | 0o755, INIT.format(python=python).encode()),
+        "dev/console": (stat.S_IFCHR | 0o600, b""),
+    }
+    extensions = list(_extension_files())
+    for path in [python, *_libraries([python, *extensions]), *extensions]:
+        entries[path.lstrip("/")] = (stat.S_IFREG | 0o755, Path(path).read_bytes())
+    for name, content in _standard_library():
+        entries[name.lstrip("/")] = (stat.S_IFREG | 0o644, content)
+    package = Path(__file__).parent
+    for name in ("__init__.py", "guest/__init__.py", "guest/init.py", "guest/loader.py", "guest/wire.py"):
+        entries[f"ksem/lib/ksem/{name}c"] = (stat.S_IFREG | 0o644, _bytecode(package / name))
+    return entries
+
+
+def _libraries(binaries: Iterable[str]) -> list[str]:
+    """The shared libraries of some binaries, with the dynamic linker, at the paths where it looks for them."""
+    try:
+        listing = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        raise KsemError("ldd is missing: install the package libc-bin") from None
+    found = sorted(set(re.findall(r"(?:=> |^\t)(/\S+) \(0x", listing, re.MULTILINE)))
+    cache = ["/etc/ld.so.cache"] if os.path.exists("/etc/ld.so.cache") else []
+    return found + cache
+
+
+def _extension_files() -> Iterator[str]:
+    # Not `platstdlib`: in a virtual environment that is a directory of the environment.
+    directory = Path(sysconfig.get_path("stdlib")) / "lib-dynload"
+    for path in sorted(directory.glob("*.so")):
+        if path.name.split(".")[0] in EXTENSIONS:
+            yield str(path)
+
+
+def _standard_library() -> Iterator[tuple[str, bytes]]:
+    """(path, bytecode) of the modules, without their sources: nothing has to be compiled in the guest."""
+    root = Path(sysconfig.get_path("stdlib"))
+    for source in sorted(root.rglob("*.py")):
+        parts = source.relative_to(root).with_suffix("").parts
+        left_out = any(part in LEFT_OUT or part.startswith(("config-3", "_sysconfigdata")) for part in parts)
+        rare = parts[0] == "encodings" and parts[-1] not in ENCODINGS
+        if not left_out and not rare and "test" not in parts and "tests" not in parts:
+            yield str(source) + "c", _bytecode(source)
+
+
+def _bytecode(source: Path) -> bytes:
+    """A module's .pyc: the one that is there when it belongs to the source, else a new one.
+
+    The header carries no time: a sourceless import does not compare it, and archives stay equal.
+    """
+    header = importlib.util.MAGIC_NUMBER + bytes(12)
+    cached = Path(importlib.util.cache_from_source(str(source)))
+    try:
+        compiled = cached.read_bytes()
+        status = source.stat()
+        stamp = int(status.st_mtime).to_bytes(4, "little") + (status.st_size & 0xFFFFFFFF).to_bytes(4, "little")
+        if compiled[:16] == importlib.util.MAGIC_NUMBER + bytes(4) + stamp:
+            return header + compiled[16:]
+    except OSError:
+        pass
+    code = compile(source.read_bytes(), str(source), "exec", dont_inherit=True)
+    return header + marshal.dumps(code)
+
+
+def module_files(directory: Path, wanted: Iterable[str]) -> tuple[dict[str, bytes], dict[str, list[str]]]:
+    """The modules of a kernel that are wanted and there, with all that they depend on, decompressed.
+
+    directory: the one that holds `kernel/`. Returns ({name: content}, {wanted: names in loading order});
+    what is built into the kernel, or not made for it, is in neither.
+    """
+    paths = {path.name.split(".")[0].replace("-", "_"): path for path in directory.rglob("*.ko*")}
+    contents: dict[str, bytes] = {}
+    orders: dict[str, list[str]] = {}
+
+    def visit(name: str, order: list[str]) -> None:
+        if name in order or name not in paths:
+            return
+        contents.setdefault(name, _decompressed(paths[name]))
+        for depended in modinfo(contents[name], "depends"):
+            visit(depended, order)
+        order.append(name)
+
+    for name in wanted:
+        if name in paths:
+            visit(name, orders.setdefault(name, []))
+    return contents, orders
+
+
+def modinfo(module: bytes, key: str) -> list[str]:
+    """The comma-separated words of one entry of a module's .modinfo section."""
+    found = re.search(rb"\0" + key.encode() + rb"=([^\0]*)\0", module)
+    return [word.replace("-", "_") for word in found.group(1).decode().split(",") if word] if found else []
+
+
+def _decompressed(path: Path) -> bytes:
+    data = path.read_bytes()
+    if path.suffix == ".xz":
+        return lzma.decompress(data)
+    if path.suffix == ".ko":
+        return data
+    raise KsemError(f"{path}: modules compressed as {path.suffix} are not read: decompress them, or use .ko or .ko.xz")

@@ -1,0 +1,102 @@
+"""The host's end of an agent: what every backend gives out once its machine answers.
+
+Contract: `model` and `ksem.guest`. Whatever the wire does wrong becomes `Lost`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import importlib.util
+import marshal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ksem.guest
+from ksem.guest import wire
+from ksem.model import Answer, KsemError, Lost
+
+GUEST = Path(ksem.guest.__file__).parent
+# What the guest may take beyond a case's own deadline: fork, set-up, the way back, all under emulation.
+MARGIN = 20.0
+STATUSES = ("observed", "unsupported", "broken")
+
+
+def guest_modules(compiled: bool) -> dict[str, str | list[str]]:
+    """All of ksem.guest but what a machine starts with, as the loader takes it: texts, or code for this very Python."""
+    paths = [path for path in sorted(GUEST.glob("*.py")) if path.stem not in ("__init__", "init", "loader", "wire")]
+    return {f"ksem.guest.{path.stem}": [_code(path)] if compiled else path.read_text() for path in paths}
+
+
+def _code(path: Path) -> str:
+    # Without docstrings, which the far side never shows.
+    code = compile(path.read_text(), f"ksem/guest/{path.name}", "exec", optimize=2)
+    return binascii.b2a_base64(marshal.dumps(code), newline=False).decode()
+
+
+class Machine:
+    """A running kernel with an agent in it.
+
+    console: reads the last lines of what the kernel printed, for the message of a loss.
+    """
+
+    def __init__(self, channel: wire.Channel, console: Callable[[], str]) -> None:
+        self._channel = channel
+        self._console = console
+        self._sent: dict[str, str] = {}
+
+    def start(self, deadline: float) -> None:
+        """Wait until the far side is there, send it the agent and see it start."""
+        ready = self._receive(deadline, "the kernel did not answer")
+        if ready.get("ready") != wire.PROTOCOL:
+            raise KsemError(f"the far side speaks protocol {ready.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
+        same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
+        self._ask({"load": guest_modules(same), "start": "ksem.guest.agent"}, MARGIN, "started")
+
+    def environment(self) -> dict[str, Any]:
+        """ksem.guest.environment's answer."""
+        return self._ask({"environment": True}, MARGIN, "release")
+
+    def run(self, case: str, source: str, params: Mapping[str, Any], needs: tuple[str, ...],
+            deadline: float) -> Answer:
+        """Run one case (a dotted module name below `cases.`) with one parameter set. Raises Lost."""
+        module = f"cases.{case}"
+        if self._sent.get(module) != source:
+            self._ask({"load": {module: source}}, MARGIN, "loaded")
+            self._sent[module] = source
+        request = {"case": module, "params": dict(params), "needs": list(needs), "deadline": deadline}
+        answer = self._ask({"run": request}, deadline + MARGIN, "status")
+        if answer["status"] not in STATUSES:
+            raise Lost(f"the agent answered with the status {answer['status']!r}", self._console())
+        observation = answer.get("observation")
+        return Answer(answer["status"], observation if isinstance(observation, dict) else None,
+                      str(answer.get("reason", "")), str(answer.get("traceback", "")),
+                      tuple(answer.get("trace", ())))
+
+    def stop(self) -> None:
+        """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""
+        try:
+            self._channel.send({"stop": True}, 1.0)
+        except (wire.WireError, OSError):
+            pass
+
+    def _ask(self, request: dict[str, Any], timeout: float, key: str) -> dict[str, Any]:
+        try:
+            self._channel.send(request, timeout)
+        except (wire.WireError, OSError) as error:
+            raise Lost(f"the machine stopped listening ({error})", self._console()) from error
+        answer = self._receive(timeout, "the machine did not answer")
+        if key not in answer:
+            raise Lost(f"the agent answered {sorted(answer)} instead of {key}", self._console())
+        return answer
+
+    def _receive(self, timeout: float, what: str) -> dict[str, Any]:
+        try:
+            answer = self._channel.receive(timeout)
+        except wire.Timeout:
+            raise Lost(f"{what} within {timeout:g} s", self._console()) from None
+        except (wire.WireError, OSError) as error:
+            raise Lost(f"{what}: {error}", self._console()) from error
+        if not isinstance(answer, dict):
+            raise Lost(f"{what} with an object", self._console())
+        return answer
