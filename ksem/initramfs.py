@@ -159,9 +159,9 @@ def module_files(directory: Path, wanted: Iterable[str]) -> tuple[dict[str, byte
     def visit(name: str, order: list[str]) -> None:
         if name in order or name not in paths:
             return
-        contents.setdefault(name, _decompressed(paths[name]))
+        contents.setdefault(name, decompressed(paths[name]))
         for depended in modinfo(contents[name], "depends"):
-            visit(depended, order)
+            visit(depended.replace("-", "_"), order)
         order.append(name)
 
     for name in wanted:
@@ -173,10 +173,11 @@ def module_files(directory: Path, wanted: Iterable[str]) -> tuple[dict[str, byte
 def modinfo(module: bytes, key: str) -> list[str]:
     """The comma-separated words of one entry of a module's .modinfo section."""
     found = re.search(rb"\0" + key.encode() + rb"=([^\0]*)\0", module)
-    return [word.replace("-", "_") for word in found.group(1).decode().split(",") if word] if found else []
+    return [word for word in found.group(1).decode().split(",") if word] if found else []
 
 
-def _decompressed(path: Path) -> bytes:
+def decompressed(path: Path) -> bytes:
+    """A module's content. Raises KsemError for a compression that is not read here."""
     data = path.read_bytes()
     if path.suffix == ".xz":
         return lzma.decompress(data)

@@ -20,7 +20,7 @@ from ksem import cache, initramfs
 from ksem.backends import Running, Say
 from ksem.guest.wire import Channel
 from ksem.machine import Machine
-from ksem.model import Column, Kernel, KsemError, Lost, Unavailable
+from ksem.model import Column, Kernel, Lost, Unavailable
 
 PROGRAM = "qemu-system-x86_64"
 MEMORY = 256
@@ -134,14 +134,3 @@ def _last_words(process: subprocess.Popen[bytes], log: Path) -> str:
 def _escaped(path: Path) -> str:
     """A path in an option of QEMU's, where a comma is doubled."""
     return str(path).replace(",", ",,")
-
-
-def check_image(path: Path) -> None:
-    """Raise KsemError unless a file is a bzImage (Documentation/arch/x86/boot.rst, 'The Real-Mode Kernel Header')."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(0x206)
-    except OSError as error:
-        raise KsemError(f"{path}: {error.strerror}: name a readable bzImage") from None
-    if header[0x202:0x206] != b"HdrS":
-        raise KsemError(f"{path} is no bzImage: give the one that a kernel build leaves in arch/x86/boot/bzImage")

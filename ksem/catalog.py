@@ -1,0 +1,167 @@
+"""What there is to run: the cases below cases/ and the columns of vms/catalog.toml, loaded and checked.
+
+Contract: `model`, `ksem.guest.case`, `kernels`, `backends` (their names only). Whatever is wrong with an entry is a KsemError that names the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ksem import backends, kernels
+
+from ksem.guest.case import Case, Params, combinations, needs_of, rules_of
+from ksem.model import Column, KsemError, release_key
+
+NEEDS = ("root", "userns", "fs", "syscall")
+KEYS = {"backend", "kernel", "modules"}
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One case file: its name (`bind_flags.inherited`), its text for the guest, its data and its prose."""
+
+    name: str
+    path: Path
+    text: str
+    case: Case
+    prose: str
+
+    @property
+    def area(self) -> str:
+        """The folder it lies in."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """The kernel modules that its filesystems may come as."""
+        needs = {need for params in combinations(self.case) for need in needs_of(self.case, params)}
+        return frozenset(need.partition(":")[2] for need in needs if need.startswith("fs:"))
+
+
+def project(start: Path) -> Path:
+    """The directory that holds cases/: this one or one above it."""
+    for directory in (start, *start.parents):
+        if (directory / "cases").is_dir():
+            return directory
+    raise KsemError(f"{start} holds no cases/ and lies in no project that does: change to one")
+
+
+def behaviours(root: Path) -> list[Behaviour]:
+    """Every case of a project, by name."""
+    files = sorted((root / "cases").rglob("*.py"))
+    return [behaviour(path, root / "cases") for path in files if not path.name.startswith("_")]
+
+
+def behaviour(path: Path, cases: Path) -> Behaviour:
+    """One case file, checked. Raises KsemError."""
+    name = ".".join(path.relative_to(cases).with_suffix("").parts)
+    text = path.read_text()
+    module = types.ModuleType(f"cases.{name}")
+    module.__file__ = str(path)
+    try:
+        # From the text that the guest gets too, and so that no bytecode is left in the project.
+        exec(compile(text, str(path), "exec"), module.__dict__)
+    except Exception as error:
+        raise KsemError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from None
+    found = getattr(module, "CASE", None)
+    if not isinstance(found, Case):
+        raise KsemError(f"{path}: has no CASE = Case(...)")
+    if not callable(getattr(module, "observe", None)):
+        raise KsemError(f"{path}: has no function observe(lab, ...)")
+    _check(found, path)
+    return Behaviour(name, path, text, found, (module.__doc__ or "").strip())
+
+
+def _check(case: Case, path: Path) -> None:
+    """What every case must have, so that nothing runs for minutes before it fails."""
+    if not case.claim or not case.cites:
+        raise KsemError(f"{path}: a case needs a claim and at least one source in cites")
+    for name, values in case.params.items():
+        if not values or not all(isinstance(value, str | int | bool) for value in values):
+            raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
+    try:
+        for params in combinations(case):
+            for need in needs_of(case, params):
+                if need.partition(":")[0] not in NEEDS:
+                    raise KsemError(f"{path}: unknown need {need!r}: {', '.join(NEEDS)} are known")
+            _check_rules(case, params)
+    except KsemError as problem:
+        raise KsemError(str(problem) if str(path) in str(problem) else f"{path}: {problem}") from None
+    except Exception as error:
+        raise KsemError(f"{path}: its data cannot be computed: {type(error).__name__}: {error}") from None
+
+
+def _check_rules(case: Case, params: Params) -> None:
+    rules = rules_of(case)
+    if rules[-1].since is not None:
+        raise KsemError("the last of its rules must hold for every release (no since)")
+    for rule in rules:
+        for release in [rule.since, *rule.backports]:
+            if release is not None:
+                release_key(release)
+        observation = rule.observation(**params) if callable(rule.observation) else rule.observation
+        if not isinstance(observation, dict):
+            raise KsemError("an expectation must be a dict")
+
+
+def entries(root: Path) -> list[Column]:
+    """The columns that a project's vms/catalog.toml names, in its order; without that file none."""
+    path = root / "vms" / "catalog.toml"
+    try:
+        tables = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return []
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise KsemError(f"{path}: {error}") from None
+    return [_entry(name, table, path) for name, table in tables.items()]
+
+
+def _entry(name: str, table: Any, path: Path) -> Column:
+    if not isinstance(table, dict):
+        raise KsemError(f"{path}: {name} must be a table: [{name}]")
+    for key in ("backend", "kernel"):
+        if not isinstance(table.get(key), str):
+            raise KsemError(f"{path}: [{name}] lacks {key} = \"...\"")
+    for key in table.keys() - KEYS:
+        raise KsemError(f"{path}: [{name}] has the unknown key {key!r}{_nearest(key, KEYS)}")
+    if table["backend"] not in backends.names():
+        raise KsemError(f"{path}: [{name}] has the unknown backend {table['backend']!r}: "
+                        f"{', '.join(backends.names())} are known")
+    if table["kernel"].partition(":")[0] not in kernels.names():
+        raise KsemError(f"{path}: [{name}] has the unknown kernel source {table['kernel']!r}: "
+                        f"{', '.join(kernels.names())} are known")
+    modules = path.parent / table["modules"] if "modules" in table else None
+    return Column(name, table["backend"], table["kernel"], modules)
+
+
+def column(name: str, known: Iterable[Column], modules: Path | None = None) -> Column:
+    """The column of that name: an entry of the catalogue, or what a kernel source makes of it."""
+    listed = {entry.name: entry for entry in known}
+    sources = (kernels.source(source).column(name) for source in kernels.names())
+    found = listed.get(name) or next((made for made in sources if made is not None), None)
+    if found is None:
+        raise KsemError(f"unknown column {name!r}{_nearest(name, [*listed, 'local'])}: `ksem kernels` lists the columns")
+    return dataclasses.replace(found, modules=modules) if modules else found
+
+
+def find(name: str, known: Iterable[Behaviour]) -> Behaviour:
+    """The case of that name (dots or slashes). Raises KsemError with the nearest one."""
+    listed = {one.name: one for one in known}
+    wanted = name.removeprefix("cases/").removesuffix(".py").replace("/", ".")
+    if wanted not in listed:
+        raise KsemError(f"unknown case {name!r}{_nearest(wanted, listed)}: `ksem cases` lists the cases")
+    return listed[wanted]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
