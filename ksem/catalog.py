@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from ksem import backends, kernels
-
 from ksem.guest.case import Case, Params, combinations, needs_of, rules_of
 from ksem.model import Column, KsemError, release_key
 

@@ -23,18 +23,8 @@ from pathlib import Path
 from ksem.model import KsemError
 
 # What no case can want in a bare kernel; leaving it out keeps the archive small and boots short.
-LEFT_OUT = frozenset("""
-    __pycache__ antigravity asyncio bdb cProfile calendar cgi cgitb chunk concurrent config-3 curses dbm difflib
-    distutils doctest email ensurepip fileinput ftplib getpass gettext html http idlelib imaplib imghdr lib2to3 mailbox
-    mailcap msilib multiprocessing netrc nntplib optparse pdb pip pipes plistlib poplib profile pstats pyclbr pydoc
-    pydoc_data site-packages dist-packages smtplib sndhdr socketserver sqlite3 ssl statistics sunau symtable tarfile telnetlib
-    test this timeit tkinter trace turtle turtledemo unittest uu venv wave webbrowser wsgiref xml xmlrpc zipapp zipfile
-    lib-dynload tomllib zoneinfo nturl2path decimal _pydecimal _pyio fractions
-""".split())
-EXTENSIONS = frozenset("""
-    _bisect _blake2 _contextvars _ctypes _heapq _json _md5 _opcode _pickle _posixsubprocess _random _sha1 _sha256 _sha2 _sha512
-    _sha3 _socket _struct _typing array binascii fcntl grp math mmap resource select termios unicodedata zlib
-""".split())
+LEFT_OUT = frozenset(["__pycache__", "antigravity", "asyncio", "bdb", "cProfile", "calendar", "cgi", "cgitb", "chunk", "concurrent", "config-3", "curses", "dbm", "difflib", "distutils", "doctest", "email", "ensurepip", "fileinput", "ftplib", "getpass", "gettext", "html", "http", "idlelib", "imaplib", "imghdr", "lib2to3", "mailbox", "mailcap", "msilib", "multiprocessing", "netrc", "nntplib", "optparse", "pdb", "pip", "pipes", "plistlib", "poplib", "profile", "pstats", "pyclbr", "pydoc", "pydoc_data", "site-packages", "dist-packages", "smtplib", "sndhdr", "socketserver", "sqlite3", "ssl", "statistics", "sunau", "symtable", "tarfile", "telnetlib", "test", "this", "timeit", "tkinter", "trace", "turtle", "turtledemo", "unittest", "uu", "venv", "wave", "webbrowser", "wsgiref", "xml", "xmlrpc", "zipapp", "zipfile", "lib-dynload", "tomllib", "zoneinfo", "nturl2path", "decimal", "_pydecimal", "_pyio", "fractions"])
+EXTENSIONS = frozenset(["_bisect", "_blake2", "_contextvars", "_ctypes", "_heapq", "_json", "_md5", "_opcode", "_pickle", "_posixsubprocess", "_random", "_sha1", "_sha256", "_sha2", "_sha512", "_sha3", "_socket", "_struct", "_typing", "array", "binascii", "fcntl", "grp", "math", "mmap", "resource", "select", "termios", "unicodedata", "zlib"])
 ENCODINGS = frozenset(["__init__", "aliases", "ascii", "latin_1", "utf_8", "idna"])
 INIT = """#!{python} -IS
 import sys

@@ -5,8 +5,7 @@ a hundred times as much for each `|`, which an emulated machine feels.
 Source: include/uapi/linux/{mount,sched,fcntl,stat,capability,prctl}.h.
 """
 
-from typing import Dict, List, Tuple
-
+from typing import Dict
 
 AT_FDCWD = -100
 

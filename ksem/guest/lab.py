@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from ksem.guest import flags
 from ksem.guest.case import Unsupported
-from ksem.guest.flags import AT, AT_FDCWD, CLONE, MS, O, PR
+from ksem.guest.flags import AT, AT_FDCWD, CLONE, MS, PR, O
 from ksem.guest.process import Process
 from ksem.guest.trace import Trace
 
@@ -93,6 +93,23 @@ class Lab(Process):
         process.prctl(PR.SET_DUMPABLE, 1)
         return process
 
+    def sandbox(self, name: str) -> Process:
+        """What an ordinary user has without help: a process that is root of one id in namespaces of its own."""
+        process = self.fork(name)
+        uid, gid = (OWNER, GROUP) if self.privileged else (0, 0)
+        if self.privileged:
+            self.become(process, uid, gid)
+        process.unshare(CLONE.NEWUSER | CLONE.NEWNS)
+        self.map_ids(process, {0: uid}, {0: gid})
+        return process
+
+    def mapped(self, name: str, uids: Dict[int, int], gids: Dict[int, int]) -> Process:
+        """A process of OWNER and GROUP in a user namespace whose maps root wrote, so that they may hold any ids."""
+        process = self.become(self.fork(name), OWNER, GROUP)
+        process.unshare(CLONE.NEWUSER)
+        self.map_ids(process, uids, gids, by=self)
+        return process
+
     def map_ids(self, process: Process, uids: Dict[int, int], gids: Dict[int, int],
                 by: Optional[Process] = None) -> None:
         """Write the id maps of a process's user namespace, one line for each id inside.
@@ -104,8 +121,10 @@ class Lab(Process):
         proc = "/proc/self" if writer is process else "/proc/%d" % process.pid
         if writer is process:
             writer.write_file(proc + "/setgroups", "deny")
-        writer.write_file(proc + "/uid_map", _map(uids))
-        writer.write_file(proc + "/gid_map", _map(gids))
+        for name, ids in (("/uid_map", uids), ("/gid_map", gids)):
+            # An empty map is one that was never written: writing nothing is EINVAL.
+            if ids:
+                writer.write_file(proc + name, _map(ids))
 
     def need_root(self) -> None:
         """End here unless the case's processes may change ids of the machine."""
@@ -139,4 +158,4 @@ def overflow_ids() -> List[int]:
     return values
 
 
-__all__ = ["GROUP", "Lab", "OTHER", "OWNER", "flags", "mount_flags", "overflow_ids", "user_name"]
+__all__ = ["GROUP", "OTHER", "OWNER", "Lab", "flags", "mount_flags", "overflow_ids", "user_name"]

@@ -35,7 +35,7 @@ class Sources:
         package = any(known.startswith(name + ".") for known in self.texts)
         if name not in self.texts and not package:
             return None
-        return importlib.machinery.ModuleSpec(name, self, is_package=package)
+        return importlib.machinery.ModuleSpec(name, self, is_package=package)  # type: ignore[arg-type]
 
     def create_module(self, spec: Any) -> Any:
         return None

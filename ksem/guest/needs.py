@@ -6,7 +6,7 @@ function for each kind. Each returns None, or why it is missing: the reason that
 
 import errno
 import os
-from typing import Callable, Dict, Iterable, Optional
+from typing import Iterable, Optional
 
 from ksem.guest import flags, modules, syscalls
 

@@ -6,7 +6,7 @@ process that is asked and raises OSError. READERS is the whole list; a case call
 
 import errno
 import os
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 
 def mountinfo(path: str) -> Dict[str, Any]:

@@ -9,7 +9,7 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from ksem.guest import flags
 

@@ -103,8 +103,8 @@ def _deadline(timeout: Optional[float]) -> Optional[float]:
 
 def _wait(descriptor: int, write: bool, deadline: Optional[float]) -> None:
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
-    watched = ([], [descriptor], []) if write else ([descriptor], [], [])  # type: Any
-    if not any(select.select(*watched, left)):
+    reading = [] if write else [descriptor]
+    if not any(select.select(reading, [descriptor] if write else [], [], left)):
         raise Timeout("no answer in time")
 
 

@@ -93,13 +93,13 @@ def resolve(column: Column, say: Say) -> Kernel:
 def matching(wanted: str, offers: list[Offer]) -> list[Offer]:
     """The offers that a column means, best first: with modules before without, then the newest."""
     found = [offer for offer in offers
-             if wanted in (offer.release, series_of(offer.release)) or offer.name == wanted + FLAVOUR]
-    return sorted(found, key=lambda offer: (offer.complete, release_key(offer.release), _version_key(offer)), reverse=True)
+             if wanted in (offer.release, series_of(offer.release)) or offer.name in (wanted, wanted + FLAVOUR)]
+    return sorted(found, key=lambda offer: (offer.complete, order(offer)), reverse=True)
 
 
-def _version_key(offer: Offer) -> str:
-    # In Debian's order a tilde comes before the end of the text (deb-version(7)): a backport before its original.
-    return offer.version.replace("~", "\0") + "\1"
+def order(offer: Offer) -> tuple[tuple[int, int, int, int], str]:
+    """Offers from old to new. A tilde comes before the end of the text (deb-version(7)): a backport before its original."""
+    return release_key(offer.release), offer.version.replace("~", "\0") + "\1"
 
 
 def known() -> list[Offer]:

@@ -1,0 +1,1 @@
+"""Loads nothing by itself: ksem's plugin comes with the installed package (`make` puts it into .venv)."""

@@ -1,0 +1,63 @@
+"""Runs cases on the running kernel: an agent beside us, with our user's rights and nothing more.
+
+Contract: the standard library, `bootstrap`, `machine`, `model`. Nothing of the machine is changed: each case works in a mount
+namespace of its own, as users that nobody is, and its processes end with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ksem import bootstrap
+from ksem.backends import Running, Say
+from ksem.guest import lab
+from ksem.guest.wire import Channel
+from ksem.machine import Machine
+from ksem.model import Column, Kernel, Unavailable
+
+START = 30.0
+
+
+@contextlib.contextmanager
+def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
+    """An agent as a child of ours, in a session of its own so that Ctrl-C reaches it through us."""
+    check_users()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as errors:
+        process = subprocess.Popen([sys.executable, "-IS", "-c", bootstrap.program()], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=errors, start_new_session=True, bufsize=0)
+    assert process.stdin and process.stdout
+    try:
+        running = Machine(Channel(process.stdout.fileno(), process.stdin.fileno()),
+                          lambda: log.read_text(errors="replace")[-2000:])
+        running.start(START)
+        yield Running(running, {"backend": "local"})
+        running.stop()
+    finally:
+        # Its line closes: the agent ends the case at hand, with all its processes, and then itself.
+        process.stdin.close()
+        try:
+            process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def check_users() -> None:
+    """The users of the cases must be nobody's: somebody who is one of them could reach what a case leaves open to it."""
+    if os.geteuid() != 0:
+        return
+    for uid, name in lab.USERS.items():
+        try:
+            taken = pwd.getpwuid(uid).pw_name
+        except KeyError:
+            continue
+        if uid != 0:
+            raise Unavailable(f"user {taken} has the id {uid}, which cases use as {name}: run on another column")

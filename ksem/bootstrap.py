@@ -1,0 +1,39 @@
+"""Starts an agent in any Python >= 3.6 that can be given a program: nothing is installed on the far side.
+
+Contract: the standard library and the texts of `ksem.guest`. The program's standard input and output become
+the agent's line; what it and the cases print goes to its standard error.
+"""
+
+from __future__ import annotations
+
+from ksem.machine import GUEST
+
+_PROGRAM = """
+import os, sys, types
+texts = {texts!r}
+for name, text in texts:
+    module = sys.modules[name] = types.ModuleType(name)
+    if name in ("ksem", "ksem.guest"):
+        module.__path__ = []
+    exec(compile(text, name.replace(".", "/") + ".py", "exec"), module.__dict__)
+    parent, _, last = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], last, module)
+source, sink = os.dup2(0, 250), os.dup2(1, 251)
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+os.dup2(2, 1)
+os.closerange(3, 250)
+from ksem.guest import loader, wire
+try:
+    loader.serve(wire.Channel(250, 251))
+except wire.Closed:
+    pass
+"""
+
+
+def program() -> str:
+    """The text of a Python program that becomes an agent."""
+    names = ("wire", "loader")
+    texts = [("ksem", ""), ("ksem.guest", "")]
+    texts += [(f"ksem.guest.{name}", (GUEST / f"{name}.py").read_text()) for name in names]
+    return _PROGRAM.format(texts=texts)

@@ -1,0 +1,196 @@
+"""From evidence to the compatibility matrix: rows, columns, values where kernels differ, groups that agree, footnotes.
+
+Contract: pure; `model`, `judge` and the catalogue's data only. Renderers turn a `Matrix` into text and decide nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ksem.catalog import Behaviour
+from ksem.guest.case import Params, combinations
+from ksem.judge import judge
+from ksem.model import Cell, Evidence, Result, Verdict, release_key
+
+# How many differing values a cell of a table spells out.
+SPELLED = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case with one parameter set; a result for each column, in the matrix's order."""
+
+    params: Params
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One case with all its rows."""
+
+    behaviour: Behaviour
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Every case on every column that there is evidence of."""
+
+    columns: tuple[Evidence, ...]
+    sections: tuple[Section, ...]
+
+    def results(self) -> Iterable[Result]:
+        """Every cell, case by case."""
+        return (result for section in self.sections for row in section.rows for result in row.results)
+
+    def counts(self, column: str) -> Mapping[Verdict, int]:
+        """How many cells of a column have which verdict."""
+        return Counter(result.verdict for result in self.results() if result.column == column)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a section's table: the parameter sets that look the same, and a text for each group of columns."""
+
+    label: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a section looks like: groups of columns that agree, lines, and what the texts' footnotes say."""
+
+    groups: tuple[str, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+
+def build(behaviours: Iterable[Behaviour], evidence: Iterable[Evidence]) -> Matrix:
+    """Judge all evidence of the cases there are. A cell without evidence is unknown."""
+    columns = tuple(sorted(evidence, key=_column_key))
+    stored = [{_cell_key(cell.case, cell.params): cell for cell in column.cells} for column in columns]
+    sections = []
+    for behaviour in behaviours:
+        rows = []
+        for params in combinations(behaviour.case):
+            key = _cell_key(behaviour.name, params)
+            cells = [cells.get(key) or Cell(behaviour.name, params, "unknown") for cells in stored]
+            results = (judge(behaviour.case, cell, column) for cell, column in zip(cells, columns, strict=True))
+            rows.append(Row(params, tuple(results)))
+        sections.append(Section(behaviour, tuple(rows)))
+    return Matrix(columns, tuple(sections))
+
+
+def _column_key(evidence: Evidence) -> tuple[bool, tuple[int, int, int, int], str]:
+    return evidence.column == "local", release_key(evidence.release), evidence.column
+
+
+def _cell_key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
+    return case, json.dumps(dict(params), sort_keys=True)
+
+
+def leaves(value: Any, path: str = "") -> dict[str, str]:
+    """An observation as {path: text}: {"copy.flags": "ro, relatime"}. Lists of scalars are one leaf."""
+    if isinstance(value, Mapping) and value:
+        merged: dict[str, str] = {}
+        for key, inner in value.items():
+            merged |= leaves(inner, f"{path}.{key}" if path else str(key))
+        return merged
+    if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
+        return {path: ", ".join(map(_word, value)) or "none"}
+    return {path: _word(value)}
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def table(section: Section, columns: Sequence[Evidence]) -> Table:
+    """A section with what agrees drawn together: columns that never differ, parameter sets that look the same."""
+    notes: list[str] = []
+    texts = [_texts(row, notes) for row in section.rows]
+    by_column: dict[tuple[str, ...], list[str]] = {}
+    for index, column in enumerate(columns):
+        by_column.setdefault(tuple(line[index] for line in texts), []).append(column.column)
+    by_line: dict[tuple[str, ...], list[Params]] = {}
+    for row, line in zip(section.rows, zip(*by_column, strict=True), strict=True):
+        by_line.setdefault(line, []).append(row.params)
+    order = [column.column for column in columns]
+    return Table(tuple(ranges(names, order) for names in by_column.values()),
+                 tuple(Line(_label(sets, len(section.rows)), line) for line, sets in by_line.items()), tuple(notes))
+
+
+def _texts(row: Row, notes: list[str]) -> list[str]:
+    """A text for each result of a row: its verdict, with the values in which the columns differ."""
+    seen = [leaves(result.cell.observation) for result in row.results if result.cell.observation is not None]
+    paths = [path for path in {path: None for one in seen for path in one} if len({one.get(path) for one in seen}) > 1]
+    return [_text(result, paths, notes) for result in row.results]
+
+
+def _text(result: Result, paths: Sequence[str], notes: list[str]) -> str:
+    if result.verdict is Verdict.CONFORMS:
+        values = _values(leaves(result.cell.observation), paths)
+        return values or "ok"
+    if result.verdict is Verdict.DIFFERS:
+        actual, right = leaves(result.cell.observation), leaves(result.expected)
+        wrong = [path for path in {**right, **actual} if actual.get(path) != right.get(path)]
+        cites = f" ({result.cites})" if result.cites else ""
+        return f"DIFFERS{_note(f'expected {_values(right, wrong)}{cites}', notes)}: {_values(actual, wrong)}"
+    return result.verdict.value + (_note(result.cell.reason, notes) if result.cell.reason else "")
+
+
+def _values(found: Mapping[str, str], paths: Sequence[str]) -> str:
+    spelled = [f"{path}: {found.get(path, 'absent')}" for path in paths[:SPELLED]]
+    rest = len(paths) - SPELLED
+    return "; ".join(spelled) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _note(text: str, notes: list[str]) -> str:
+    if text not in notes:
+        notes.append(text)
+    return f" [{notes.index(text) + 1}]"
+
+
+def _label(sets: Sequence[Params], total: int) -> str:
+    """What parameter sets have in common, by name: `flag=ro, nosuid`, or `all 9`."""
+    if len(sets) == total:
+        return f"all {total}" if total > 1 else "-"
+    values: dict[str, list[str]] = {}
+    for params in sets:
+        for name, value in params.items():
+            if _word(value) not in values.setdefault(name, []):
+                values[name].append(_word(value))
+    product = 1
+    for words in values.values():
+        product *= len(words)
+    if product == len(sets):
+        return " ".join(f"{name}={','.join(words)}" for name, words in values.items())
+    shown = ["-".join(map(_word, params.values())) for params in sets]
+    return ", ".join(shown[:6]) + (f", and {len(shown) - 6} more" if len(shown) > 6 else "")
+
+
+def ranges(names: Sequence[str], order: Sequence[str]) -> str:
+    """Column names drawn together: `debian-6.1, 6.12 to 6.18`; three or more neighbours are a range."""
+    if len(names) == len(order) > 1:
+        return "all columns"
+    runs: list[list[str]] = []
+    for name in sorted(names, key=order.index):
+        if runs and order.index(name) == order.index(runs[-1][-1]) + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    words: list[str] = []
+    prefix = ""
+    for run in runs:
+        kept = [run[0], run[-1]] if len(run) > 2 else run
+        short = []
+        for name in kept:
+            own = name.rpartition("-")[0]
+            short.append(name.removeprefix(own + "-") if own and own == prefix else name)
+            prefix = own
+        words.append(" to ".join(short) if len(run) > 2 else ", ".join(short))
+    return ", ".join(words)

@@ -1,0 +1,272 @@
+"""pytest and xdist glue: cases are items, a column is xdist's unit of work, the controller alone stores what was seen.
+
+Contract: no logic of its own; what a run or a verdict is, others say. A (case, parameters, column) is the item
+`cases/AREA/BEHAVIOUR.py::COLUMN[VALUE-VALUE]`. It passes when the observation conforms and fails when it differs; it is
+skipped, with the reason, when unsupported; broken, lost and columns that cannot be had are errors of its set-up.
+
+A cell travels from worker to controller as the attribute `ksem` of its report: as a user property it would end up
+in every junit file, trace and all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from ksem import catalog, kernels, store
+from ksem.guest.case import Params, combinations
+from ksem.judge import judge
+from ksem.matrix import leaves
+from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict
+from ksem.runner import Runner
+
+ERRORS = (Verdict.BROKEN, Verdict.LOST)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What `ksem run` has too."""
+    group = parser.getgroup("ksem", "kernels under test")
+    group.addoption("--column", action="append", default=[], metavar="NAME",
+                    help="run cases on this column (repeatable; `ksem kernels` lists them; default: local)")
+    group.addoption("--results", metavar="DIR", help="where evidence is stored (default: results/ of the project)")
+    group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """With -n, a column stays on one worker unless the user wants another distribution."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "loadgroup"
+    return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Resolve the columns before anything is collected: a wrong name must not wait for a boot."""
+    root = config.rootpath
+    if not (root / "cases").is_dir():
+        return
+    modules = config.getoption("--modules")
+    try:
+        known = catalog.entries(root)
+        columns = [catalog.column(name, known, Path(modules).absolute() if modules else None)
+                   for name in dict.fromkeys(config.getoption("--column") or ["local"])]
+        for column in columns:
+            if column.source.startswith("image:"):
+                kernels.source_of(column).resolve(column, lambda line: None)
+        config.pluginmanager.register(Session(config, columns), "ksem-session")
+    except KsemError as problem:
+        raise pytest.UsageError(str(problem)) from None
+
+
+class Session:
+    """One process's part of a run: as a worker it runs cases, as the controller it collects and stores cells."""
+
+    def __init__(self, config: pytest.Config, columns: list[Column]) -> None:
+        self.config = config
+        self.columns = columns
+        self.cases = config.rootpath / "cases"
+        self.results = Path(config.getoption("--results") or config.rootpath / "results").absolute()
+        self.worker = hasattr(config, "workerinput")
+        self._behaviours: list[catalog.Behaviour] | None = None
+        self._runner: Runner | None = None
+        self._heads: dict[str, Evidence] = {}
+        self._cells: dict[str, list[Cell]] = {}
+        self.problems: dict[str, str] = {}
+
+    @property
+    def behaviours(self) -> list[catalog.Behaviour]:
+        """All the project's cases: a machine is made for any of them, so that what is selected changes nothing."""
+        if self._behaviours is None:
+            self._behaviours = catalog.behaviours(self.config.rootpath)
+        return self._behaviours
+
+    def runner(self, column: Column) -> Runner:
+        """The runner of a column; another column's is closed."""
+        if self._runner is None or self._runner.column != column:
+            self.close()
+            self._runner = Runner(column, self.behaviours, self.results / "logs", self.say)
+        return self._runner
+
+    def close(self) -> None:
+        """End the machine that is running."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def say(self, line: str) -> None:
+        """Progress, past pytest's capture; none with -q."""
+        if self.config.get_verbosity() < 0:
+            return
+        capture: Any = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print(line, file=sys.stderr, flush=True)
+
+    @pytest.hookimpl
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseFile | None:
+        """Every file below cases/ is a case."""
+        if file_path.suffix == ".py" and not file_path.name.startswith("_") and self.cases in file_path.parents:
+            made: CaseFile = CaseFile.from_parent(parent, path=file_path)
+            made.session_of_ksem = self
+            return made
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Column by column, so that each is started once."""
+        order = {column: number for number, column in enumerate(self.columns)}
+        items.sort(key=lambda item: order[item.column] if isinstance(item, CaseItem) else -1)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+        """A machine ends with its column's last item."""
+        try:
+            return (yield)
+        finally:
+            if not isinstance(nextitem, CaseItem) or not isinstance(item, CaseItem) or nextitem.column != item.column:
+                self.close()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach what was seen to the report of the set-up, where it was seen."""
+        report = yield
+        if isinstance(item, CaseItem) and report.when == "setup" and item.message is not None:
+            vars(report)["ksem"] = json.dumps(item.message)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """The controller takes the cells that workers (or this process) saw."""
+        text = vars(report).get("ksem")
+        if text is None or self.worker:
+            return
+        message = json.loads(text)
+        column = message["column"]
+        if "problem" in message:
+            self.problems[column] = message["problem"]
+        if "head" in message:
+            self._heads[column] = Evidence(column, **message["head"], cells=())
+        if "cell" in message:
+            cell = message["cell"]
+            self._cells.setdefault(column, []).append(Cell(**{**cell, "trace": tuple(cell["trace"])}))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Store all cells, those of an interrupted run too: each is whole."""
+        self.close()
+        if self.worker or not self._cells:
+            return
+        fresh = [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
+        for notice in store.write(self.results, fresh, [behaviour.name for behaviour in self.behaviours]):
+            print(f"ksem: {notice}", file=sys.stderr)
+
+    def pytest_unconfigure(self) -> None:
+        """Whatever ended the session: no machine is left."""
+        self.close()
+
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+        """Columns as the units of work (xdist's own groups rename items, which pytest 9 no longer allows)."""
+        return ColumnScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+class ColumnScheduling(LoadScopeScheduling):
+    """Gives each column to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.rpartition(".py::")[2].partition("[")[0]
+
+
+class CaseFile(pytest.File):
+    """A case file; collects an item for each column and parameter set."""
+
+    session_of_ksem: Session
+
+    def collect(self) -> Iterator[CaseItem]:
+        """The items. Raises KsemError for a file that is no sound case."""
+        session = self.session_of_ksem
+        behaviour = catalog.behaviour(self.path, session.cases)
+        for column in session.columns:
+            for params in combinations(behaviour.case):
+                values = "-".join(str(value) for value in params.values())
+                name = f"{column.name}[{values}]" if values else column.name
+                item: CaseItem = CaseItem.from_parent(self, name=name)
+                item.prepare(session, behaviour, column, params)
+                yield item
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
+        """A mistake in a case file is one line."""
+        return str(excinfo.value) if isinstance(excinfo.value, KsemError) else super().repr_failure(excinfo, *args)
+
+
+class Problem(Exception):
+    """Broken, lost or not to be had: pytest calls it an error."""
+
+
+class Differs(Exception):
+    """An observation that is not the expected one."""
+
+
+class CaseItem(pytest.Item):
+    """One case with one parameter set on one column."""
+
+    def prepare(self, session: Session, behaviour: catalog.Behaviour, column: Column, params: Params) -> None:
+        """What the item is about (pytest makes items from names alone)."""
+        self.ksem, self.behaviour, self.column, self.params = session, behaviour, column, params
+        self.message: dict[str, Any] | None = None
+        self.result: Result | None = None
+
+    def setup(self) -> None:
+        """Run the case; what came of it decides how the item ends."""
+        runner = self.ksem.runner(self.column)
+        known = runner.evidence
+        try:
+            cell = runner.run(self.behaviour, self.params)
+        except Unavailable as failure:
+            self.message = {"column": self.column.name, "problem": str(failure)}
+            raise Problem(str(failure)) from None
+        evidence = runner.evidence
+        assert evidence is not None
+        self.message = {"column": self.column.name, "cell": dataclasses.asdict(cell)}
+        if evidence is not known:
+            head = dataclasses.asdict(evidence)
+            self.message["head"] = {key: head[key] for key in ("release", "environment", "remark")}
+        self.result = judge(self.behaviour.case, cell, evidence)
+        self.user_properties += [("column", self.column.name), ("release", evidence.release),
+                                 ("verdict", self.result.verdict.value),
+                                 ("observation", json.dumps(cell.observation, sort_keys=True))]
+        if self.result.verdict is Verdict.UNSUPPORTED:
+            pytest.skip(cell.reason)
+        if self.result.verdict in ERRORS:
+            raise Problem(f"{self.result.verdict}: {cell.reason}")
+
+    def runtest(self) -> None:
+        """Fail when the observation differs."""
+        assert self.result is not None
+        if self.result.verdict is Verdict.DIFFERS:
+            raise Differs(_difference(self.result))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
+        """No traceback of ours for what a kernel did."""
+        if isinstance(excinfo.value, Differs | Problem):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the case is, and the item's name."""
+        return self.path, None, f"{self.behaviour.name} {self.name}"
+
+
+def _difference(result: Result) -> str:
+    """Every value that is not the expected one, with the source of the expectation."""
+    actual, right = leaves(result.cell.observation), leaves(result.expected)
+    lines = [f"{result.cell.case} on {result.column} ({result.release}) differs:"]
+    lines += [f"  {path}: expected {right.get(path, 'nothing')}, observed {actual.get(path, 'nothing')}"
+              for path in {**right, **actual} if right.get(path) != actual.get(path)]
+    return "\n".join([*lines, f"  the expectation's source: {result.cites}"] if result.cites else lines)

@@ -1,0 +1,47 @@
+"""The matrix for a terminal: what differs between kernels is spelled out, what agrees takes one line.
+
+Contract: `matrix`, `model`, tabulate. Plain ASCII of its own, so that any locale and any pipe takes it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+
+from tabulate import tabulate
+
+from ksem.matrix import Matrix, Section, table
+from ksem.model import Verdict
+
+
+def render(matrix: Matrix) -> str:
+    """The columns, then a table for each case."""
+    width = max(60, min(160, shutil.get_terminal_size((110, 24)).columns))
+    parts = [_section(section, matrix, width) for section in matrix.sections]
+    return "\n\n".join([*parts, _columns(matrix)]) + "\n"
+
+
+def _columns(matrix: Matrix) -> str:
+    """Which kernels these are, and how many cells of each say what."""
+    shown = [verdict for verdict in Verdict if any(result.verdict is verdict for result in matrix.results())]
+    rows = []
+    for column in matrix.columns:
+        counts = matrix.counts(column.column)
+        remark = column.problem or column.remark
+        rows.append([column.column, column.release, *(counts[verdict] or "-" for verdict in shown), remark])
+    return tabulate(rows, ["column", "release", *(verdict.value for verdict in shown), "remark"], disable_numparse=True)
+
+
+def _section(section: Section, matrix: Matrix, width: int) -> str:
+    case = section.behaviour.case
+    found = table(section, matrix.columns)
+    title = textwrap.fill(f"{section.behaviour.name}: {case.claim}", width, subsequent_indent="  ")
+    if len(found.lines) == 1 and len(found.groups) == 1 and found.lines[0].texts == ("ok",):
+        return f"{title}\n  ok: {found.lines[0].label}, {found.groups[0]}".replace("ok: -, ", "ok: ")
+    room = max(16, (width - 24) // len(found.groups) - 2)
+    body = tabulate([[line.label, *line.texts] for line in found.lines], ["", *found.groups], tablefmt="simple",
+                    maxcolwidths=[24, *(room for _ in found.groups)], maxheadercolwidths=[24, *(room for _ in found.groups)])
+    notes = [textwrap.fill(f"[{number}] {note}", width - 2, subsequent_indent="    ")
+             for number, note in enumerate(found.notes, 1)]
+    drift = [textwrap.fill(f"The manual says otherwise: {case.documented}", width - 2)] if case.documented else []
+    return "\n".join([title, *(textwrap.indent(text, "  ") for text in [body, *notes, *drift])])

@@ -1,0 +1,101 @@
+"""Runs cases on columns: has the kernel found, the machine started once, and started anew when a case took it down.
+
+Contract: everything but pytest and renderers. One runner serves one column at a time; workers have one each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ksem import backends, kernels, store
+from ksem.catalog import Behaviour
+from ksem.guest.case import Params, needs_of
+from ksem.model import Cell, Column, Evidence, Kernel, Lost, Unavailable, upstream_release
+
+Say = Callable[[str], None]
+
+
+class Runner:
+    """The machine of one column: started when it is first needed, closed by `close`.
+
+    behaviours: all that may be run, for the modules and the options that they ask for. logs: a directory.
+    say: shows a line of progress.
+    """
+
+    def __init__(self, column: Column, behaviours: list[Behaviour], logs: Path, say: Say) -> None:
+        self.column = column
+        self._behaviours = behaviours
+        self._log = logs / f"{store.file_name(column.name)}.log"
+        self._say: Say = lambda line: say(f"{column.name}: {line}")
+        self._stack = contextlib.ExitStack()
+        self._running: backends.Running | None = None
+        self._failure: Unavailable | None = None
+        self.evidence: Evidence | None = None
+
+    def run(self, behaviour: Behaviour, params: Params) -> Cell:
+        """One case with one parameter set. Raises Unavailable when the column cannot be had at all."""
+        running = self._started()
+        try:
+            answer = running.machine.run(behaviour.name, behaviour.text, params, needs_of(behaviour.case, params),
+                                         behaviour.case.deadline)
+        except Lost as loss:
+            self._say(f"lost in {behaviour.name}: {loss.reason}")
+            self.close()
+            return Cell(behaviour.name, params, "lost", reason=described(loss))
+        reason = f"{answer.reason}\n{answer.traceback}".strip()
+        return Cell(behaviour.name, params, answer.status, answer.observation, reason, answer.trace)
+
+    def close(self) -> None:
+        """End the machine. The next run starts another."""
+        self._running = None
+        self._stack.close()
+
+    def _started(self) -> backends.Running:
+        """The machine, started if need be; a column that could not be had is not tried again."""
+        if self._failure is not None:
+            raise self._failure
+        if self._running is None:
+            try:
+                kernel = kernels.source_of(self.column).resolve(self.column, self._say)
+                modules = frozenset[str]().union(*(behaviour.modules for behaviour in self._behaviours))
+                backend = backends.backend(self.column.backend)
+                self._running = self._stack.enter_context(
+                    backend.machine(self.column, kernel, modules, self._log, self._say))
+                self.evidence = self._described(kernel, self._running)
+            except Unavailable as failure:
+                self._failure = failure
+                raise
+            except Lost as loss:
+                self._failure = Unavailable(f"{self.column.name}: {described(loss)}")
+                raise self._failure from loss
+        return self._running
+
+    def _described(self, kernel: Kernel, running: backends.Running) -> Evidence:
+        """The column with all that surrounds its answers, and no cells yet."""
+        inside = running.machine.environment()
+        release = upstream_release(str(inside["release"]), str(inside["version"]))
+        outside = {"package": kernel.package, **running.surroundings, **_configuration(kernel, self._behaviours)}
+        return Evidence(self.column.name, release, {**inside, **outside}, (), remark=kernel.remark)
+
+
+def described(loss: Lost) -> str:
+    """A loss with the last lines of the kernel's console."""
+    return f"{loss.reason}; the console ended with:\n{loss.console}" if loss.console else loss.reason
+
+
+def _configuration(kernel: Kernel, behaviours: list[Behaviour]) -> dict[str, Any]:
+    """The digest of a kernel's configuration, and the options that the cases ask for; nothing where it is not known."""
+    if kernel.config is None:
+        return {"config": None, "options": {}}
+    data = kernel.config.read_bytes()
+    text = (gzip.decompress(data) if kernel.config.suffix == ".gz" else data).decode()
+    asked = sorted({option for behaviour in behaviours for option in behaviour.case.options})
+    found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
+    return {"config": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "options": {option: found.get(option, "n") for option in asked}}

@@ -1,0 +1,188 @@
+"""Evidence on disk: results/COLUMN.json and results/traces/CASE.json, the same bytes for the same observations.
+
+Contract: the standard library, `model`, `cache` (for atomic writes). Nothing is judged here. A trace is stored once, under the
+digest of its events, where several columns agree. A file that cannot be read is never overwritten.
+
+Schema 1: the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ksem import cache
+from ksem.model import Cell, Evidence, KsemError
+
+SCHEMA = 1
+TRACES = "traces"
+STATUSES = ("observed", "unsupported", "broken", "lost")
+
+
+class Unreadable(KsemError):
+    """A results file of a future schema, cut short, or of another kind."""
+
+
+def read(directory: Path) -> list[Evidence]:
+    """All evidence in a results directory, by column name. Raises Unreadable."""
+    return [read_column(path) for path in sorted(directory.glob("*.json"))]
+
+
+def read_column(path: Path) -> Evidence:
+    """The evidence of one column. Raises Unreadable."""
+    data = _load(path)
+    try:
+        traces = {case: _traces(path.parent, case) for case in data["cells"]}
+        cells = tuple(_cell(case, entry, traces[case]) for case, entries in data["cells"].items() for entry in entries)
+        return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), cells,
+                        remark=str(data.get("remark", "")))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"{path} is no results file of ksem ({type(error).__name__}: {error}): "
+                         "restore it from version control or move it away") from None
+
+
+def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> list[str]:
+    """Merge fresh evidence into a results directory; cells of cases that are no more go. Returns what was set aside.
+
+    Cells that were not run again stay when release and environment are still the same: otherwise they
+    would speak of another kernel.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    current = set(cases)
+    notices = []
+    with cache.locked(directory):
+        for evidence in fresh:
+            path = directory / f"{file_name(evidence.column)}.json"
+            try:
+                old = read_column(path) if path.exists() else None
+            except Unreadable as problem:
+                notices.append(f"{problem}; set aside as {_set_aside(path).name}")
+                old = None
+            merged = [cell for cell in _merged(old, evidence) if cell.case in current]
+            _write_traces(directory, merged)
+            cache.write_atomically(path, _text(evidence, merged).encode())
+        _drop_unused_traces(directory)
+    return notices
+
+
+def file_name(column: str) -> str:
+    """A column's name as a file name: image:/path/to/bzImage would leave the directory."""
+    return column.replace("/", "_")
+
+
+def _merged(old: Evidence | None, fresh: Evidence) -> list[Cell]:
+    cells = {_key(cell): cell for cell in fresh.cells}
+    if old and (old.release, old.environment) == (fresh.release, fresh.environment):
+        cells = {_key(cell): cell for cell in old.cells} | cells
+    return [cells[key] for key in sorted(cells)]
+
+
+def _key(cell: Cell) -> tuple[str, str]:
+    return cell.case, json.dumps(dict(cell.params), sort_keys=True)
+
+
+def _text(evidence: Evidence, cells: list[Cell]) -> str:
+    by_case: dict[str, list[str]] = {}
+    for cell in cells:
+        by_case.setdefault(cell.case, []).append(_line(_entry(cell)))
+    head = {"schema": SCHEMA, "column": evidence.column, "release": evidence.release, "remark": evidence.remark}
+    lines = [f" {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items()]
+    environment = json.dumps(evidence.environment, indent=1, sort_keys=True).replace("\n", "\n ")
+    body = ",\n".join(f"  {json.dumps(case)}: [\n   " + ",\n   ".join(entries) + "\n  ]" for case, entries in by_case.items())
+    return "{\n" + "".join(lines) + f' "environment": {environment},\n "cells": {{\n{body}\n }}\n}}\n'
+
+
+def _entry(cell: Cell) -> dict[str, Any]:
+    entry: dict[str, Any] = {"params": dict(cell.params), "status": cell.status}
+    if cell.observation is not None:
+        entry["observation"] = dict(cell.observation)
+    if cell.reason:
+        entry["reason"] = cell.reason
+    if cell.trace:
+        entry["trace"] = digest(cell.trace)
+    return entry
+
+
+def _cell(case: str, entry: Mapping[str, Any], traces: Mapping[str, Any]) -> Cell:
+    if entry["status"] not in STATUSES:
+        raise ValueError(f"status {entry['status']!r}")
+    events = traces[entry["trace"]] if "trace" in entry else ()
+    return Cell(case, dict(entry["params"]), entry["status"], entry.get("observation"), entry.get("reason", ""), tuple(events))
+
+
+def digest(trace: Iterable[Any]) -> str:
+    """The name of a trace: the first 48 bits of its events' SHA-256."""
+    return hashlib.sha256(_line(list(trace)).encode()).hexdigest()[:12]
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(", ", ": "))
+
+
+def _load(path: Path) -> Any:
+    try:
+        data = json.loads(path.read_text())
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise Unreadable(f"{path} is cut short or no JSON: restore it from version control or move it away") from None
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise Unreadable(f"{path} has schema {schema}, this ksem reads up to {SCHEMA}: use a newer ksem")
+    if schema != SCHEMA:
+        raise Unreadable(f"{path} is no results file of ksem: move it away")
+    return data
+
+
+def _traces(directory: Path, case: str) -> dict[str, Any]:
+    path = directory / TRACES / f"{case}.json"
+    return dict(_load(path)["traces"]) if path.exists() else {}
+
+
+def _write_traces(directory: Path, cells: list[Cell]) -> None:
+    """Add the traces of some cells to those that are there."""
+    folder = directory / TRACES
+    folder.mkdir(exist_ok=True)
+    by_case: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        if cell.trace:
+            by_case.setdefault(cell.case, {})[digest(cell.trace)] = list(cell.trace)
+    for case, traces in by_case.items():
+        _write_trace_file(folder / f"{case}.json", _traces(directory, case) | traces)
+
+
+def _write_trace_file(path: Path, traces: Mapping[str, Any]) -> None:
+    body = ",\n".join(f" {json.dumps(name)}: [\n  " + ",\n  ".join(map(_line, traces[name])) + "\n ]" for name in sorted(traces))
+    text = f'{{"schema": {SCHEMA}, "traces": {{\n{body}\n}}}}\n'
+    if not path.exists() or path.read_text() != text:
+        cache.write_atomically(path, text.encode())
+
+
+def _drop_unused_traces(directory: Path) -> None:
+    """Forget traces that no column refers to any more; files that cannot be read keep all of theirs."""
+    used: dict[str, set[str]] = {}
+    for path in directory.glob("*.json"):
+        try:
+            data = _load(path)
+        except Unreadable:
+            return
+        for case, entries in data["cells"].items():
+            used.setdefault(case, set()).update(entry["trace"] for entry in entries if "trace" in entry)
+    for path in (directory / TRACES).glob("*.json"):
+        kept = {name: events for name, events in _traces(directory, path.stem).items() if name in used.get(path.stem, ())}
+        if kept:
+            _write_trace_file(path, kept)
+        else:
+            path.unlink()
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.aside-{number}")).exists():
+        number += 1
+    os.rename(path, aside)
+    return aside
