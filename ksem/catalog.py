@@ -1,6 +1,7 @@
 """What there is to run: the cases below cases/ and the columns of vms/catalog.toml, loaded and checked.
 
-Contract: `model`, `ksem.guest.case`, `kernels`, `backends` (their names only). Whatever is wrong with an entry is a KsemError that names the file.
+Contract: `model`, `ksem.guest.case`, `kernels`, `backends` (their names only). Whatever is wrong with an
+entry is a KsemError that names the file.
 """
 
 from __future__ import annotations

@@ -23,8 +23,18 @@ from pathlib import Path
 from ksem.model import KsemError
 
 # What no case can want in a bare kernel; leaving it out keeps the archive small and boots short.
-LEFT_OUT = frozenset(["__pycache__", "antigravity", "asyncio", "bdb", "cProfile", "calendar", "cgi", "cgitb", "chunk", "concurrent", "config-3", "curses", "dbm", "difflib", "distutils", "doctest", "email", "ensurepip", "fileinput", "ftplib", "getpass", "gettext", "html", "http", "idlelib", "imaplib", "imghdr", "lib2to3", "mailbox", "mailcap", "msilib", "multiprocessing", "netrc", "nntplib", "optparse", "pdb", "pip", "pipes", "plistlib", "poplib", "profile", "pstats", "pyclbr", "pydoc", "pydoc_data", "site-packages", "dist-packages", "smtplib", "sndhdr", "socketserver", "sqlite3", "ssl", "statistics", "sunau", "symtable", "tarfile", "telnetlib", "test", "this", "timeit", "tkinter", "trace", "turtle", "turtledemo", "unittest", "uu", "venv", "wave", "webbrowser", "wsgiref", "xml", "xmlrpc", "zipapp", "zipfile", "lib-dynload", "tomllib", "zoneinfo", "nturl2path", "decimal", "_pydecimal", "_pyio", "fractions"])
-EXTENSIONS = frozenset(["_bisect", "_blake2", "_contextvars", "_ctypes", "_heapq", "_json", "_md5", "_opcode", "_pickle", "_posixsubprocess", "_random", "_sha1", "_sha256", "_sha2", "_sha512", "_sha3", "_socket", "_struct", "_typing", "array", "binascii", "fcntl", "grp", "math", "mmap", "resource", "select", "termios", "unicodedata", "zlib"])
+LEFT_OUT = frozenset((
+    "__pycache__ antigravity asyncio bdb cProfile calendar cgi cgitb chunk concurrent curses dbm decimal difflib dist-packages "
+    "distutils doctest email ensurepip fileinput fractions ftplib getpass gettext html http idlelib imaplib imghdr lib-dynload "
+    "lib2to3 mailbox mailcap msilib multiprocessing netrc nntplib nturl2path optparse pdb pip pipes plistlib poplib profile "
+    "pstats pyclbr pydoc pydoc_data _pydecimal _pyio site-packages smtplib sndhdr socketserver sqlite3 ssl statistics sunau "
+    "symtable tarfile telnetlib test tests this timeit tkinter tomllib trace turtle turtledemo unittest uu venv wave "
+    "webbrowser wsgiref xml xmlrpc zipapp zipfile zoneinfo"
+).split())
+EXTENSIONS = frozenset((
+    "_bisect _blake2 _contextvars _ctypes _heapq _json _md5 _opcode _pickle _posixsubprocess _random _sha1 _sha2 _sha256 _sha3 "
+    "_sha512 _socket _struct _typing array binascii fcntl grp math mmap resource select termios unicodedata zlib"
+).split())
 ENCODINGS = frozenset(["__init__", "aliases", "ascii", "latin_1", "utf_8", "idna"])
 INIT = """#!{python} -IS
 import sys
@@ -113,7 +123,7 @@ def _standard_library() -> Iterator[tuple[str, bytes]]:
         parts = source.relative_to(root).with_suffix("").parts
         left_out = any(part in LEFT_OUT or part.startswith(("config-3", "_sysconfigdata")) for part in parts)
         rare = parts[0] == "encodings" and parts[-1] not in ENCODINGS
-        if not left_out and not rare and "test" not in parts and "tests" not in parts:
+        if not left_out and not rare:
             yield str(source) + "c", _bytecode(source)
 
 

@@ -6,6 +6,7 @@ Contract: `model` and `ksem.guest`. Whatever the wire does wrong becomes `Lost`.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import importlib.util
 import marshal
 from collections.abc import Callable, Mapping
@@ -75,10 +76,8 @@ class Machine:
 
     def stop(self) -> None:
         """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""
-        try:
+        with contextlib.suppress(wire.WireError, OSError):
             self._channel.send({"stop": True}, 1.0)
-        except (wire.WireError, OSError):
-            pass
 
     def _ask(self, request: dict[str, Any], timeout: float, key: str) -> dict[str, Any]:
         try:

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations as combinations_of
 from typing import Any
 
 from ksem.catalog import Behaviour
@@ -121,7 +122,8 @@ def table(section: Section, columns: Sequence[Evidence]) -> Table:
         by_line.setdefault(line, []).append(row.params)
     order = [column.column for column in columns]
     return Table(tuple(ranges(names, order) for names in by_column.values()),
-                 tuple(Line(_label(sets, len(section.rows)), line) for line, sets in by_line.items()), tuple(notes))
+                 tuple(Line(_label(sets, [row.params for row in section.rows]), line) for line, sets in by_line.items()),
+                 tuple(notes))
 
 
 def _texts(row: Row, notes: list[str]) -> list[str]:
@@ -155,22 +157,22 @@ def _note(text: str, notes: list[str]) -> str:
     return f" [{notes.index(text) + 1}]"
 
 
-def _label(sets: Sequence[Params], total: int) -> str:
-    """What parameter sets have in common, by name: `flag=ro, nosuid`, or `all 9`."""
-    if len(sets) == total:
-        return f"all {total}" if total > 1 else "-"
-    values: dict[str, list[str]] = {}
-    for params in sets:
-        for name, value in params.items():
-            if _word(value) not in values.setdefault(name, []):
-                values[name].append(_word(value))
-    product = 1
-    for words in values.values():
-        product *= len(words)
-    if product == len(sets):
-        return " ".join(f"{name}={','.join(words)}" for name, words in values.items())
+def _label(sets: Sequence[Params], every: Sequence[Params]) -> str:
+    """Parameter sets by what tells them from the others: `flag=ro,nosuid`, or `all 9`."""
+    if len(sets) == len(every):
+        return f"all {len(every)}" if len(every) > 1 else "-"
+    names = list(every[0])
+    for size in range(1, len(names) + 1):
+        for chosen in combinations_of(names, size):
+            values = {name: {params[name] for params in sets} for name in chosen}
+            if [params for params in every if all(params[name] in values[name] for name in chosen)] == list(sets):
+                return " ".join(f"{name}={_alternatives(name, sets)}" for name in chosen)
     shown = ["-".join(map(_word, params.values())) for params in sets]
-    return ", ".join(shown[:6]) + (f", and {len(shown) - 6} more" if len(shown) > 6 else "")
+    return "; ".join(shown[:6]) + (f"; and {len(shown) - 6} more" if len(shown) > 6 else "")
+
+
+def _alternatives(name: str, sets: Sequence[Params]) -> str:
+    return ", ".join(dict.fromkeys(_word(params[name]) for params in sets))
 
 
 def ranges(names: Sequence[str], order: Sequence[str]) -> str:

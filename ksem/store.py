@@ -156,7 +156,8 @@ def _write_traces(directory: Path, cells: list[Cell]) -> None:
 
 
 def _write_trace_file(path: Path, traces: Mapping[str, Any]) -> None:
-    body = ",\n".join(f" {json.dumps(name)}: [\n  " + ",\n  ".join(map(_line, traces[name])) + "\n ]" for name in sorted(traces))
+    blocks = (f" {json.dumps(name)}: [\n  " + ",\n  ".join(map(_line, traces[name])) + "\n ]" for name in sorted(traces))
+    body = ",\n".join(blocks)
     text = f'{{"schema": {SCHEMA}, "traces": {{\n{body}\n}}}}\n'
     if not path.exists() or path.read_text() != text:
         cache.write_atomically(path, text.encode())

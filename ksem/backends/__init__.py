@@ -5,8 +5,8 @@ Contract of such a module: a function
     machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> ContextManager[Running]
 
 that starts the machine, gives out what runs on it and takes all of it down again, whatever happens. It raises
-Unavailable when this host can never have it (the message says what to install) and Lost when the machine did not come up. `log` is a file
-for all that its kernel prints.
+Unavailable when this host can never have it (the message says what to install) and Lost when the machine did not
+come up. `log` is a file for all that its kernel prints.
 """
 
 from __future__ import annotations

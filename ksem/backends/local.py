@@ -32,7 +32,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     with log.open("wb") as errors:
         process = subprocess.Popen([sys.executable, "-IS", "-c", bootstrap.program()], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=errors, start_new_session=True, bufsize=0)
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
     try:
         running = Machine(Channel(process.stdout.fileno(), process.stdin.fileno()),
                           lambda: log.read_text(errors="replace")[-2000:])

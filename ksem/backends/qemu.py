@@ -74,7 +74,9 @@ def _booted(image: Path, archive: bytes, accelerator: str, log: Path) -> Iterato
             pass_fds=[descriptor], start_new_session=True, bufsize=0)
     finally:
         os.close(descriptor)
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     try:
         channel = Channel(process.stdout.fileno(), process.stdin.fileno())
         yield Machine(channel, lambda: _last_words(process, log))

@@ -119,7 +119,7 @@ def _child(request: Dict[str, Any], sending: int) -> None:
 
 def _observed(request: Dict[str, Any]) -> Answer:
     trace = Trace()
-    answer = {}  # type: Answer
+    answer: Answer = {}
     try:
         observe = sys.modules[request["case"]].observe
         bench = lab.Lab(trace)

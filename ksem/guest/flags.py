@@ -5,7 +5,7 @@ a hundred times as much for each `|`, which an emulated machine feels.
 Source: include/uapi/linux/{mount,sched,fcntl,stat,capability,prctl}.h.
 """
 
-from typing import Dict
+from typing import Dict, List, Tuple
 
 AT_FDCWD = -100
 
@@ -167,7 +167,7 @@ def members(prefix: type) -> Dict[str, int]:
     return {"%s_%s" % (prefix.__name__, name): value for name, value in vars(prefix).items() if name.isupper()}
 
 
-_TABLES = {}  # type: Dict[Tuple[type, ...], List[Tuple[str, int]]]
+_TABLES: Dict[Tuple[type, ...], List[Tuple[str, int]]] = {}
 
 
 def spell(value: int, *prefixes: type) -> str:

@@ -22,7 +22,7 @@ class Sources:
     """A finder and loader of modules whose text was sent; a prefix of a known name is a package."""
 
     def __init__(self) -> None:
-        self.texts = {}  # type: Dict[str, Text]
+        self.texts: Dict[str, Text] = {}
 
     def update(self, texts: Dict[str, Text]) -> None:
         """Take new texts; modules that were imported from older ones are forgotten."""

@@ -6,11 +6,11 @@ function for each kind. Each returns None, or why it is missing: the reason that
 
 import errno
 import os
-from typing import Iterable, Optional
+from typing import Callable, Dict, Iterable, Optional
 
 from ksem.guest import flags, modules, syscalls
 
-_known = {}  # type: Dict[str, Optional[str]]
+_known: Dict[str, Optional[str]] = {}
 
 
 def missing(needs: Iterable[str]) -> Optional[str]:
@@ -65,5 +65,5 @@ def _syscall(name: str) -> Optional[str]:
     return "no system call %s" % name if error == "ENOSYS" else None
 
 
-PROBES = {"root": _root, "userns": _userns, "fs": _filesystem, "syscall": _syscall
-          }  # type: Dict[str, Callable[[str], Optional[str]]]
+PROBES: Dict[str, Callable[[str], Optional[str]]] = {
+    "root": _root, "userns": _userns, "fs": _filesystem, "syscall": _syscall}

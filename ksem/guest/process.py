@@ -159,7 +159,7 @@ def _serve(control: socket.socket) -> NoReturn:
         call, given = json.loads(request.decode("ascii"))
         if call == "fork":
             assert passed is not None
-            answer = (_forked(passed), None)  # type: Tuple[Any, Optional[str]]
+            answer: Tuple[Any, Optional[str]] = (_forked(passed), None)
             passed.close()
         else:
             answer = perform(call, given)

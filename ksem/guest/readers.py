@@ -6,7 +6,7 @@ process that is asked and raises OSError. READERS is the whole list; a case call
 
 import errno
 import os
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 
 def mountinfo(path: str) -> Dict[str, Any]:
@@ -71,10 +71,10 @@ def _unescaped(text: str) -> str:
     return text
 
 
-READERS = {
+READERS: Dict[str, Callable[..., Any]] = {
     "mountinfo": mountinfo,
     "mounts_below": mounts_below,
     "read_file": read_file,
     "write_file": write_file,
     "list_directory": list_directory,
-}  # type: Dict[str, Callable[..., Any]]
+}

@@ -9,18 +9,18 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ksem.guest import flags
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 # From 424 on all architectures share one numbering; the older ones come from libc by name.
-_NUMBERS = {
+_NUMBERS: Dict[str, int] = {
     "open_tree": 428, "move_mount": 429, "openat2": 437, "mount_setattr": 442, "fchmodat2": 452,
     "statmount": 457, "listmount": 458,
     "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
-}  # type: Dict[str, int]
+}
 
 
 class Kind:
@@ -173,7 +173,7 @@ _OWNER = (("owner", INT), ("group", INT))
 _ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _MountAttr()))
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
-SIGNATURES = {
+SIGNATURES: Dict[str, Signature] = {
     "mount": _call(("source", TEXT), ("target", TEXT), ("fstype", TEXT), ("flags", _Flags(flags.MS)), ("data", TEXT)),
     "umount2": _call(("target", TEXT), ("flags", _Flags(flags.MNT, flags.UMOUNT))),
     "pivot_root": _call(("new_root", TEXT), ("put_old", TEXT)),
@@ -218,15 +218,15 @@ SIGNATURES = {
     "setgroups": _call(("size", INT), ("list", IDS)),
     "capset": _call(("header", TEXT), ("data", _Capabilities())),
     "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT)),
-}  # type: Dict[str, Signature]
+}
 
 
 def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
     """Make one call: its value and None, or None and the name of the errno."""
     signature = SIGNATURES[name]
     values = iter(given)
-    packed = []  # type: List[Any]
-    output = None  # type: Optional[Tuple[_Output, Any]]
+    packed: List[Any] = []
+    output: Optional[Tuple[_Output, Any]] = None
     for _, kind in signature.arguments:
         if isinstance(kind, _Output):
             output = (kind, ctypes.create_string_buffer(kind.size))

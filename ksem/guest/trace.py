@@ -26,9 +26,9 @@ class Trace:
     """Collects events and knows which names stand for which process ids."""
 
     def __init__(self) -> None:
-        self.events = []  # type: List[Event]
-        self.pids = {}  # type: Dict[str, str]
-        self._made = {}  # type: Dict[str, int]
+        self.events: List[Event] = []
+        self.pids: Dict[str, str] = {}
+        self._made: Dict[str, int] = {}
 
     def record(self, process: str, namespaces: Dict[str, int], call: str, given: List[Any],
                value: Any, error: Optional[str]) -> None:

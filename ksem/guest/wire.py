@@ -5,9 +5,9 @@ Contract: the standard library only. A message is one or more lines of ASCII,
     CRC32 FLAG PIECE
 
 eight hexadecimal digits, `.` for the last piece of a message and `+` for one that has more to come,
-and a piece of the message: JSON, deflated, in base64. (An emulated serial line takes some 10 us a byte.) A piece with `+` is answered by the line `ack`: a serial line has no
-flow control, so no more than one piece may be under way. What does not check is noise: it is never
-taken for a message, and `receive` says that it was seen.
+and a piece of the message: JSON, deflated, in base64. (An emulated serial line takes some 10 us a byte.)
+A piece with `+` is answered by the line `ack`: a serial line has no flow control, so no more than one piece
+may be under way. What does not check is noise: it is never taken for a message, and kept in `noise`.
 """
 
 import binascii
@@ -94,7 +94,7 @@ class Channel:
                 # PIPE_BUF: what a pipe that is ready takes without blocking.
                 data = data[os.write(self.sink, data[:4096]):]
         except BrokenPipeError:
-            raise Closed("the other side is gone")
+            raise Closed("the other side is gone") from None
 
 
 def _deadline(timeout: Optional[float]) -> Optional[float]:
@@ -129,4 +129,4 @@ def _decoded(text: bytes) -> Any:
             raise WireError("a message of more than %d bytes" % LIMIT)
         return json.loads(plain.decode("ascii"))
     except (ValueError, RecursionError, zlib.error) as error:
-        raise WireError("a message that cannot be read: %s" % error)
+        raise WireError("a message that cannot be read: %s" % error) from None

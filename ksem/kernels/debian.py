@@ -1,7 +1,7 @@
 """Debian's kernels, through apt with a state of its own: the machine's sources and lists are neither read into nor changed.
 
-Contract: the standard library, `cache`, `model`. The mirror is the one that the machine's apt is configured with, the signatures
-are checked by apt against Debian's keyring. A kernel that was fetched stays below the cache and is usable offline.
+Contract: the standard library, `cache`, `model`. The mirror is the one that the machine's apt is configured with, the
+signatures are checked by apt against Debian's keyring. A kernel that was fetched stays below the cache and is usable offline.
 
 What a kernel is made of changed: up to 6.18 `linux-image-V` holds image, configuration and modules; since 6.19 they are in
 `linux-binary-V`, `linux-base-V` and `linux-modules-V`, and the archive drops the latter two first.
