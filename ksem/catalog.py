@@ -62,7 +62,10 @@ def behaviours(root: Path) -> list[Behaviour]:
 def behaviour(path: Path, cases: Path) -> Behaviour:
     """One case file, checked. Raises KsemError."""
     name = ".".join(path.relative_to(cases).with_suffix("").parts)
-    text = path.read_text()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KsemError(f"{path}: cannot be read: {error}") from None
     module = types.ModuleType(f"cases.{name}")
     module.__file__ = str(path)
     try:
@@ -81,12 +84,13 @@ def behaviour(path: Path, cases: Path) -> Behaviour:
 
 def _check(case: Case, path: Path) -> None:
     """What every case must have, so that nothing runs for minutes before it fails."""
-    if not case.claim or not case.cites:
-        raise KsemError(f"{path}: a case needs a claim and at least one source in cites")
-    for name, values in case.params.items():
-        if not values or not all(isinstance(value, str | int | bool) for value in values):
-            raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
+    if not case.claim or not case.cites or not isinstance(case.cites, tuple):
+        raise KsemError(f"{path}: a case needs a claim and at least one source in cites, a tuple")
     try:
+        for name, values in case.params.items():
+            # A text is a sequence too: of its letters, which nobody means.
+            if isinstance(values, str) or not values or not all(isinstance(value, str | int | bool) for value in values):
+                raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
         for params in combinations(case):
             for need in needs_of(case, params):
                 if need.partition(":")[0] not in NEEDS:
@@ -115,10 +119,10 @@ def entries(root: Path) -> list[Column]:
     """The columns that a project's vms/catalog.toml names, in its order; without that file none."""
     path = root / "vms" / "catalog.toml"
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise KsemError(f"{path}: {error}") from None
     return [_entry(name, table, path) for name, table in tables.items()]
 
@@ -129,7 +133,7 @@ def _entry(name: str, table: Any, path: Path) -> Column:
     for key in ("backend", "kernel"):
         if not isinstance(table.get(key), str):
             raise KsemError(f"{path}: [{name}] lacks {key} = \"...\"")
-    for key in table.keys() - KEYS:
+    for key in sorted(table.keys() - KEYS):
         raise KsemError(f"{path}: [{name}] has the unknown key {key!r}{_nearest(key, KEYS)}")
     if table["backend"] not in backends.names():
         raise KsemError(f"{path}: [{name}] has the unknown backend {table['backend']!r}: "
@@ -137,18 +141,20 @@ def _entry(name: str, table: Any, path: Path) -> Column:
     if table["kernel"].partition(":")[0] not in kernels.names():
         raise KsemError(f"{path}: [{name}] has the unknown kernel source {table['kernel']!r}: "
                         f"{', '.join(kernels.names())} are known")
+    if not isinstance(table.get("modules", ""), str):
+        raise KsemError(f"{path}: [{name}] has modules that are no text: modules = \"DIR\"")
     modules = path.parent / table["modules"] if "modules" in table else None
     return Column(name, table["backend"], table["kernel"], modules)
 
 
-def column(name: str, known: Iterable[Column], modules: Path | None = None) -> Column:
+def column(name: str, known: Iterable[Column], modules: Path | None = None, deadline: float | None = None) -> Column:
     """The column of that name: an entry of the catalogue, or what a kernel source makes of it."""
     listed = {entry.name: entry for entry in known}
     sources = (kernels.source(source).column(name) for source in kernels.names())
     found = listed.get(name) or next((made for made in sources if made is not None), None)
     if found is None:
         raise KsemError(f"unknown column {name!r}{_nearest(name, [*listed, 'local'])}: `ksem kernels` lists the columns")
-    return dataclasses.replace(found, modules=modules) if modules else found
+    return dataclasses.replace(found, modules=modules or found.modules, deadline=deadline or found.deadline)
 
 
 def find(name: str, known: Iterable[Behaviour]) -> Behaviour:

@@ -15,6 +15,7 @@ from typing import Any
 
 import ksem.guest
 from ksem.guest import wire
+from ksem.guest.trace import spelled
 from ksem.model import Answer, KsemError, Lost
 
 GUEST = Path(ksem.guest.__file__).parent
@@ -69,10 +70,13 @@ class Machine:
         answer = self._ask({"run": request}, deadline + MARGIN, "status")
         if answer["status"] not in STATUSES:
             raise Lost(f"the agent answered with the status {answer['status']!r}", self._console())
+        try:
+            trace = spelled(answer.get("trace", []), answer.get("pids", {}))
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+            raise Lost(f"the agent sent a trace that cannot be read ({error!r})", self._console()) from error
         observation = answer.get("observation")
         return Answer(answer["status"], observation if isinstance(observation, dict) else None,
-                      str(answer.get("reason", "")), str(answer.get("traceback", "")),
-                      tuple(answer.get("trace", ())))
+                      str(answer.get("reason", "")), str(answer.get("traceback", "")), trace)
 
     def stop(self) -> None:
         """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""

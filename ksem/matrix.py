@@ -118,7 +118,9 @@ def table(section: Section, columns: Sequence[Evidence]) -> Table:
     for index, column in enumerate(columns):
         by_column.setdefault(tuple(line[index] for line in texts), []).append(column.column)
     by_line: dict[tuple[str, ...], list[Params]] = {}
-    for row, line in zip(section.rows, zip(*by_column, strict=True), strict=True):
+    # Without any column (none could be had) there are rows all the same.
+    lines = zip(*by_column, strict=True) if by_column else [()] * len(section.rows)
+    for row, line in zip(section.rows, lines, strict=True):
         by_line.setdefault(line, []).append(row.params)
     order = [column.column for column in columns]
     return Table(tuple(ranges(names, order) for names in by_column.values()),

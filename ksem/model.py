@@ -49,12 +49,14 @@ class Column:
     """One kernel under test, as it was asked for.
 
     backend: a module of ksem.backends. source: what its kernel module resolves (`debian:6.12`, `image:PATH`, `host`).
+    deadline: seconds that it may take to come up.
     """
 
     name: str
     backend: str
     source: str
     modules: Path | None = None
+    deadline: float = 90.0
 
 
 @dataclass(frozen=True)

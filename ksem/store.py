@@ -51,10 +51,15 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> l
     Cells that were not run again stay when release and environment are still the same: otherwise they
     would speak of another kernel.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    _make(directory / TRACES)
     current = set(cases)
     notices = []
     with cache.locked(directory):
+        for path in sorted((directory / TRACES).glob("*.json")):
+            try:
+                _traces(directory, path.stem)
+            except Unreadable as problem:
+                notices.append(f"{problem}; set aside as {_set_aside(path).name}")
         for evidence in fresh:
             path = directory / f"{file_name(evidence.column)}.json"
             try:
@@ -140,19 +145,20 @@ def _load(path: Path) -> Any:
 
 def _traces(directory: Path, case: str) -> dict[str, Any]:
     path = directory / TRACES / f"{case}.json"
-    return dict(_load(path)["traces"]) if path.exists() else {}
+    traces = _load(path).get("traces") if path.exists() else {}
+    if not isinstance(traces, dict):
+        raise Unreadable(f"{path} holds no traces of ksem: move it away")
+    return traces
 
 
 def _write_traces(directory: Path, cells: list[Cell]) -> None:
     """Add the traces of some cells to those that are there."""
-    folder = directory / TRACES
-    folder.mkdir(exist_ok=True)
     by_case: dict[str, dict[str, Any]] = {}
     for cell in cells:
         if cell.trace:
             by_case.setdefault(cell.case, {})[digest(cell.trace)] = list(cell.trace)
     for case, traces in by_case.items():
-        _write_trace_file(folder / f"{case}.json", _traces(directory, case) | traces)
+        _write_trace_file(directory / TRACES / f"{case}.json", _traces(directory, case) | traces)
 
 
 def _write_trace_file(path: Path, traces: Mapping[str, Any]) -> None:
@@ -168,17 +174,23 @@ def _drop_unused_traces(directory: Path) -> None:
     used: dict[str, set[str]] = {}
     for path in directory.glob("*.json"):
         try:
-            data = _load(path)
-        except Unreadable:
+            for case, entries in _load(path)["cells"].items():
+                used.setdefault(case, set()).update(entry["trace"] for entry in entries if "trace" in entry)
+        except (Unreadable, KeyError, TypeError, AttributeError):
             return
-        for case, entries in data["cells"].items():
-            used.setdefault(case, set()).update(entry["trace"] for entry in entries if "trace" in entry)
     for path in (directory / TRACES).glob("*.json"):
         kept = {name: events for name, events in _traces(directory, path.stem).items() if name in used.get(path.stem, ())}
         if kept:
             _write_trace_file(path, kept)
         else:
             path.unlink()
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KsemError(f"{directory} cannot be made: {error.strerror}") from None
 
 
 def _set_aside(path: Path) -> Path:

@@ -21,8 +21,6 @@ from ksem.guest.wire import Channel
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, Unavailable
 
-START = 30.0
-
 
 @contextlib.contextmanager
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
@@ -37,7 +35,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     try:
         running = Machine(Channel(process.stdout.fileno(), process.stdin.fileno()),
                           lambda: log.read_text(errors="replace")[-2000:])
-        running.start(START)
+        running.start(column.deadline)
         yield Running(running, {"backend": "local"})
         running.stop()
     finally:

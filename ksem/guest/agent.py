@@ -135,7 +135,7 @@ def _observed(request: Dict[str, Any]) -> Answer:
 
 
 def _answered(trace: Trace, answer: Answer) -> Answer:
-    answer["trace"] = trace.events
+    answer.update(trace=trace.events, pids=trace.pids)
     return answer
 
 

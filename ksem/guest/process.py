@@ -44,6 +44,7 @@ class Process:
         self.namespaces = namespaces
         self.attempt = Attempt(self)
         self._trace = trace
+        self._where = _where(namespaces)
         trace.pids[str(pid)] = name
 
     def __getattr__(self, call: str) -> Callable[..., Any]:
@@ -54,7 +55,10 @@ class Process:
     def issue(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
         """Make a call and record it: its value and None, or None and the errno's name."""
         value, error = self._perform(call, given)
-        self._trace.record(self.name, self.namespaces, call, given, value, error)
+        self._trace.record(self.name, self._where, call, given, value, error)
+        if call == "unshare" and error is None:
+            self._trace.unshared(self.namespaces, given[0])
+            self._where = _where(self.namespaces)
         return value, error
 
     def try_open(self, path: str, flags: int) -> str:
@@ -71,14 +75,13 @@ class Process:
         pid = self._fork(theirs)
         theirs.close()
         child = Child(name, pid, dict(self.namespaces), self._trace, ours)
-        self._trace.record(self.name, self.namespaces, "fork", [], "<%s>" % name, None)
+        self._trace.record(self.name, self._where, "fork", [], "<%s>" % name, None)
         return child
 
     def _must(self, call: str, given: List[Any]) -> Any:
         value, error = self.issue(call, given)
         if error is not None:
-            raise Broken("%s: %s(%s) failed with %s" % (
-                self.name, call, ", ".join(map(str, self._trace.events[-1][3])), error))
+            raise Broken("%s: %s%r failed with %s" % (self.name, call, tuple(given), error))
         return value
 
     def _perform(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
@@ -106,7 +109,11 @@ class Child(Process):
         rights = [] if passed is None else [
             (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [passed.fileno()]))]
         try:
-            self._control.sendmsg([json.dumps(request).encode("ascii")], rights)
+            message = json.dumps(request).encode("ascii")
+            if rights:
+                self._control.sendmsg([message], rights)
+            else:
+                self._control.send(message)
             answer = self._control.recv(MESSAGE)
         except OSError:
             answer = b""
@@ -114,6 +121,10 @@ class Child(Process):
             raise Broken("the process %s is gone" % self.name)
         value, error = json.loads(answer.decode("ascii"))
         return value, error
+
+
+def _where(namespaces: Dict[str, int]) -> str:
+    return " ".join("%s:%d" % item for item in sorted(namespaces.items()))
 
 
 def perform(call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:

@@ -223,16 +223,17 @@ SIGNATURES: Dict[str, Signature] = {
 
 def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
     """Make one call: its value and None, or None and the name of the errno."""
-    signature = SIGNATURES[name]
-    values = iter(given)
-    packed: List[Any] = []
     output: Optional[Tuple[_Output, Any]] = None
-    for _, kind in signature.arguments:
-        if isinstance(kind, _Output):
+    packed: List[Any] = []
+    position = 0
+    for _, kind in SIGNATURES[name].arguments:
+        if kind.output:
+            assert isinstance(kind, _Output)
             output = (kind, ctypes.create_string_buffer(kind.size))
             packed.append(output[1])
         else:
-            packed.append(kind.pack(next(values)))
+            packed.append(kind.pack(given[position]))
+            position += 1
     if name == "mount_setattr":
         packed.append(ctypes.c_size_t(32))
     if name == "capset":

@@ -1,6 +1,7 @@
 """The record of what a case did: one event a call, in order, of all its processes.
 
-Contract: the standard library and `syscalls`. An event is a list of builtin values,
+Contract: the standard library and `syscalls`. In the guest an event is what was given and what came back, and no
+more: it costs what an append costs. The host spells events, once they are with it, as
 
     [process, namespaces, call, [argument, ...], result]
 
@@ -11,7 +12,7 @@ are replaced by `<name>`, so that the same behaviour leaves the same record. res
 
 import json
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ksem.guest import flags, syscalls
 
@@ -23,40 +24,42 @@ _PID = re.compile(r"/proc/(\d+)")
 
 
 class Trace:
-    """Collects events and knows which names stand for which process ids."""
+    """Collects raw events, [process, namespaces, call, given, value, errno], and the names of process ids."""
 
     def __init__(self) -> None:
         self.events: List[Event] = []
         self.pids: Dict[str, str] = {}
         self._made: Dict[str, int] = {}
 
-    def record(self, process: str, namespaces: Dict[str, int], call: str, given: List[Any],
-               value: Any, error: Optional[str]) -> None:
-        """Add one call; what it made of the process's namespaces is noted for the next."""
+    def record(self, process: str, where: str, call: str, given: List[Any], value: Any, error: Optional[str]) -> None:
+        """Add one call."""
         if len(self.events) >= LIMIT:
             raise RuntimeError("a case may make %d calls" % LIMIT)
-        spelled = syscalls.spell(call, given) if call in syscalls.SIGNATURES else [
-            syscalls.TEXT.show(one) if one is None or isinstance(one, str) else json.dumps(one, sort_keys=True)
-            for one in given]
-        where = " ".join("%s:%d" % item for item in sorted(namespaces.items()))
-        self.events.append([process, where, call, [self._relative(one) for one in spelled],
-                            error or self._shown(value)])
-        if call == "unshare" and error is None:
-            self._unshared(namespaces, given[0])
+        self.events.append([process, where, call, given, value, error])
 
-    def _unshared(self, namespaces: Dict[str, int], wanted: int) -> None:
+    def unshared(self, namespaces: Dict[str, int], wanted: int) -> None:
+        """Number the namespaces that a process has made for itself."""
         for flag, kind in KINDS.items():
             if wanted & flag:
                 self._made[kind] = namespaces[kind] = self._made.get(kind, 0) + 1
 
-    def _relative(self, text: str) -> str:
-        return _PID.sub(lambda match: "/proc/" + self._name(match.group(1)), text)
 
-    def _name(self, pid: str) -> str:
-        return "<%s>" % self.pids[pid] if pid in self.pids else pid
+def spelled(events: List[Event], pids: Dict[str, str]) -> Tuple[Event, ...]:
+    """Raw events as they are stored and read. Raises KeyError, TypeError or ValueError for what is no event."""
+    return tuple([process, where, call, [_relative(one, pids) for one in _arguments(call, given)], error or _shown(value)]
+                 for process, where, call, given, value, error in events)
 
-    @staticmethod
-    def _shown(value: Any) -> Any:
-        if isinstance(value, (dict, list)):
-            return json.dumps(value, sort_keys=True)
-        return str(value)
+
+def _arguments(call: str, given: List[Any]) -> List[str]:
+    if call in syscalls.SIGNATURES:
+        return syscalls.spell(call, given)
+    return [syscalls.TEXT.show(one) if one is None or isinstance(one, str) else json.dumps(one, sort_keys=True)
+            for one in given]
+
+
+def _relative(text: str, pids: Dict[str, str]) -> str:
+    return _PID.sub(lambda match: "/proc/<%s>" % pids[match.group(1)] if match.group(1) in pids else match.group(0), text)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else str(value)

@@ -127,6 +127,8 @@ def _decoded(text: bytes) -> Any:
         plain = inflate.decompress(binascii.a2b_base64(text), LIMIT)
         if inflate.unconsumed_tail:
             raise WireError("a message of more than %d bytes" % LIMIT)
+        if not inflate.eof:
+            raise WireError("a message that is cut short")
         return json.loads(plain.decode("ascii"))
     except (ValueError, RecursionError, zlib.error) as error:
         raise WireError("a message that cannot be read: %s" % error) from None

@@ -99,7 +99,8 @@ def matching(wanted: str, offers: list[Offer]) -> list[Offer]:
 
 def order(offer: Offer) -> tuple[tuple[int, int, int, int], str]:
     """Offers from old to new. A tilde comes before the end of the text (deb-version(7)): a backport before its original."""
-    return release_key(offer.release), offer.version.replace("~", "\0") + "\1"
+    numbers_padded = re.sub(r"\d+", lambda number: number.group().zfill(9), offer.version)
+    return release_key(offer.release), numbers_padded.replace("~", "\0") + "\1"
 
 
 def known() -> list[Offer]:

@@ -38,7 +38,7 @@ def _section(section: Section, matrix: Matrix, width: int) -> str:
     title = textwrap.fill(f"{section.behaviour.name}: {case.claim}", width, subsequent_indent="  ")
     if len(found.lines) == 1 and len(found.groups) == 1 and found.lines[0].texts == ("ok",):
         return f"{title}\n  ok: {found.lines[0].label}, {found.groups[0]}".replace("ok: -, ", "ok: ")
-    room = max(16, (width - 24) // len(found.groups) - 2)
+    room = max(16, (width - 24) // max(1, len(found.groups)) - 2)
     body = tabulate([[line.label, *line.texts] for line in found.lines], ["", *found.groups], tablefmt="simple",
                     maxcolwidths=[24, *(room for _ in found.groups)], maxheadercolwidths=[24, *(room for _ in found.groups)])
     notes = [textwrap.fill(f"[{number}] {note}", width - 2, subsequent_indent="    ")
