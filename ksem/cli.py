@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-x", action="store_true", help="stop at the first cell that is not as expected")
     run.add_argument("-q", "--quiet", action="store_true", help="no progress, for logs")
     run.add_argument("--modules", type=Path, metavar="DIR", help="the kernel modules of an image:PATH column")
-    run.add_argument("--boot-deadline", type=float, metavar="SECONDS", help="how long a machine may take to come up (default: 90)")
+    run.add_argument("--boot-deadline", type=float, metavar="SECONDS", help="how long a machine may take to come up")
     run.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
     run.set_defaults(command=_run)
 

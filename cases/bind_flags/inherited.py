@@ -13,7 +13,7 @@ executed, and opened through a symlink.
 """
 
 from ksem.guest.case import Case
-from ksem.guest.flags import AT_FDCWD, MOVE_MOUNT, MS, O, OPEN_TREE
+from ksem.guest.flags import AT_FDCWD, MOVE_MOUNT, MS, OPEN_TREE, O
 from ksem.guest.lab import mount_flags
 
 X_OK = 1
@@ -28,7 +28,7 @@ def expected(flag):
     copies = ("bind", "recursive bind", "bind with MS_RDONLY", "bind of a directory in it", "copy by open_tree")
     return {
         "source": source,
-        "copies": {name: source for name in copies},
+        "copies": dict.fromkeys(copies, source),
         "bind of a file in it": source["flags"],
         "mount below": {"at its place": inner_flags(), "in a recursive bind": inner_flags()},
         "source remounted": {"source": changed, "bind": source},

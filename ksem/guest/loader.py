@@ -2,10 +2,9 @@
 
 Contract: the standard library, `wire`, and nothing else of ksem: all the rest comes over the wire,
 so that an agent that waits (in a saved VM, behind ssh) runs what was edited since. A module is sent as its source, or as
-a list with its marshalled code in base64 where both sides run the same Python: an emulated machine compiles slowly.
+a list with its marshalled code (bytes as latin-1) where both sides run the same Python: an emulated machine compiles slowly.
 """
 
-import binascii
 import importlib.machinery
 import importlib.util
 import linecache
@@ -44,7 +43,7 @@ class Sources:
         name = module.__name__
         text = self.texts.get(name, "")
         if isinstance(text, list):
-            exec(marshal.loads(binascii.a2b_base64(text[0])), module.__dict__)
+            exec(marshal.loads(text[0].encode("latin-1")), module.__dict__)
             return
         filename = name.replace(".", "/") + ".py"
         # Without this a traceback could not show the lines of a file that exists nowhere.

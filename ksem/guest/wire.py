@@ -22,6 +22,7 @@ from typing import Any, Optional
 PROTOCOL = 1
 PIECE = 16384
 LIMIT = 8 << 20
+LEVEL = 6
 
 
 class WireError(Exception):
@@ -111,14 +112,14 @@ def _wait(descriptor: int, write: bool, deadline: Optional[float]) -> None:
 def _checked(line: bytes) -> Optional[bytes]:
     """The piece in a line, or None for noise."""
     checksum, piece = line[:8], line[11:]
-    if line[8:11] not in (b" + ", b" . ") or checksum != b"%08x" % zlib.crc32(piece):
+    if not piece or line[8:11] not in (b" + ", b" . ") or checksum != b"%08x" % zlib.crc32(piece):
         return None
     return piece
 
 
 def _encoded(message: Any) -> bytes:
     text = json.dumps(message, sort_keys=True, separators=(",", ":"))
-    return binascii.b2a_base64(zlib.compress(text.encode("ascii"), 1))[:-1]
+    return binascii.b2a_base64(zlib.compress(text.encode("ascii"), LEVEL))[:-1]
 
 
 def _decoded(text: bytes) -> Any:
