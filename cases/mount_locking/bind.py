@@ -60,23 +60,23 @@ CASE = Case(
 
 
 def observe(lab, unshared, maker):
+    if "sandbox" in maker:
+        lab.enter_sandbox()
     for directory in ("tree", "plain", "recursive", "own"):
         lab.mkdir(directory, 0o755)
-    owner = lab.sandbox("sandbox") if "sandbox" in maker else lab
-    build(owner)
-    caller = owner.fork("caller")
+    build(lab)
     for step in STEPS[unshared]:
-        caller.unshare(step)
+        lab.unshare(step)
     recursive = {
-        "result": caller.attempt.mount("tree", "recursive", None, MS.BIND | MS.REC, None),
-        "what was covered": caller.attempt.access("recursive/cover/secret", 0),
-        "mounts": caller.mounts_below("recursive"),
+        "result": lab.attempt.mount("tree", "recursive", None, MS.BIND | MS.REC, None),
+        "what was covered": lab.attempt.access("recursive/cover/secret", 0),
+        "mounts": lab.mounts_below("recursive"),
     }
     return {
-        "plain": plain_binds(caller),
+        "plain": plain_binds(lab),
         "recursive bind of the tree": recursive,
-        "open_tree of the tree": {"plain": caller.attempt.open_tree(AT_FDCWD, "tree", OPEN_TREE.CLONE),
-                                  "recursive": caller.attempt.open_tree(AT_FDCWD, "tree",
+        "open_tree of the tree": {"plain": lab.attempt.open_tree(AT_FDCWD, "tree", OPEN_TREE.CLONE),
+                                  "recursive": lab.attempt.open_tree(AT_FDCWD, "tree",
                                                                         OPEN_TREE.CLONE | AT.RECURSIVE)},
     }
 

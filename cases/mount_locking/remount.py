@@ -87,23 +87,23 @@ CASE = Case(
 
 def observe(lab, unshared, call):
     change = {"mount": by_mount, "mount_setattr": by_mount_setattr}[call]
-    owner = lab.sandbox("sandbox") if "sandbox" in unshared else lab
-    mounts = build(lab, owner)
-    caller = owner.fork("caller")
-    caller.unshare(UNSHARED[unshared])
+    if "sandbox" in unshared:
+        lab.enter_sandbox()
+    mounts = build(lab)
+    lab.unshare(UNSHARED[unshared])
     for path in mounts:
-        caller.mount(path, bind_of(path), None, MS.BIND, None)
-    return {flag: look(caller, change, flag, words) for flag, words in mounts.items()}
+        lab.mount(path, bind_of(path), None, MS.BIND, None)
+    return {flag: look(lab, change, flag, words) for flag, words in mounts.items()}
 
 
-def build(lab, owner):
+def build(lab):
     """A mount for each flag; a remount sets it, so that it is the mount's alone and not its filesystem's."""
     mounts = {flag: [] if flag == "none" else [flag] for flag in ("none", *FLAGS, *ACCESS_TIMES)}
     for path, words in mounts.items():
         lab.mkdir(path, 0o755)
         lab.mkdir(bind_of(path), 0o755)
-        owner.mount("tmpfs", path, "tmpfs", 0, "mode=755")
-        owner.mount(None, path, None, MS.REMOUNT | MS.BIND | mount_flags(words), None)
+        lab.mount("tmpfs", path, "tmpfs", 0, "mode=755")
+        lab.mount(None, path, None, MS.REMOUNT | MS.BIND | mount_flags(words), None)
     return mounts
 
 

@@ -59,25 +59,25 @@ CASE = Case(
 
 
 def observe(lab, unshared, maker):
+    if "sandbox" in maker:
+        lab.enter_sandbox()
     for directory in ("tree", "copy", "new", "moved"):
         lab.mkdir(directory, 0o755)
-    owner = lab.sandbox("sandbox") if "sandbox" in maker else lab
-    build(owner)
-    caller = owner.fork("caller")
+    build(lab)
     for step in STEPS[unshared]:
-        caller.unshare(step)
+        lab.unshare(step)
     return {
-        "new mount": mount_and_unmount(caller, "new"),
-        "mount on a leaf": mount_and_unmount(caller, "tree/a/leaf"),
-        "recursive bind": take_a_copy_apart(caller),
+        "new mount": mount_and_unmount(lab, "new"),
+        "mount on a leaf": mount_and_unmount(lab, "tree/a/leaf"),
+        "recursive bind": take_a_copy_apart(lab),
         "inherited": {
-            "unmount a leaf": caller.attempt.umount2("tree/a/leaf", 0),
-            "detach a leaf": caller.attempt.umount2("tree/b", MNT.DETACH),
-            "move a leaf": caller.attempt.mount("tree/c", "moved", None, MS.MOVE, None),
-            "detach a mount in the middle": caller.attempt.umount2("tree/a", MNT.DETACH),
-            "detach the tree": caller.attempt.umount2("tree", MNT.DETACH),
+            "unmount a leaf": lab.attempt.umount2("tree/a/leaf", 0),
+            "detach a leaf": lab.attempt.umount2("tree/b", MNT.DETACH),
+            "move a leaf": lab.attempt.mount("tree/c", "moved", None, MS.MOVE, None),
+            "detach a mount in the middle": lab.attempt.umount2("tree/a", MNT.DETACH),
+            "detach the tree": lab.attempt.umount2("tree", MNT.DETACH),
         },
-        "left of the tree": caller.mounts_below("tree"),
+        "left of the tree": lab.mounts_below("tree"),
     }
 
 

@@ -64,14 +64,13 @@ CASE = Case(
 
 def observe(lab, remount, where):
     build(lab)
-    caller = lab.fork("caller")
-    caller.unshare(CLONE.NEWNS | (CLONE.NEWUSER if where == "new user namespace" else 0))
+    lab.unshare(CLONE.NEWNS | (CLONE.NEWUSER if where == "new user namespace" else 0))
     # In this namespace a user without a mapping still owns what it made, and may write to it.
     observation = {}
-    result = caller.attempt.mount(None, "top", None, KINDS[remount] | MS.RDONLY, None)
-    observation["to read-only"] = dict(look(caller), result=result)
-    result = caller.attempt.mount(None, "elsewhere", None, KINDS[remount], None)
-    observation["undone through the bind elsewhere"] = dict(look(caller), result=result)
+    result = lab.attempt.mount(None, "top", None, KINDS[remount] | MS.RDONLY, None)
+    observation["to read-only"] = dict(look(lab), result=result)
+    result = lab.attempt.mount(None, "elsewhere", None, KINDS[remount], None)
+    observation["undone through the bind elsewhere"] = dict(look(lab), result=result)
     return observation
 
 

@@ -29,7 +29,7 @@ class Kind:
     output = False
 
     def pack(self, value: Any) -> Any:
-        return ctypes.c_long(value)
+        return value
 
     def show(self, value: Any) -> str:
         return str(value)
@@ -39,7 +39,7 @@ class _Text(Kind):
     """A string, or NULL for None."""
 
     def pack(self, value: Any) -> Any:
-        return ctypes.c_char_p(None if value is None else os.fsencode(value))
+        return None if value is None else value.encode("utf-8", "surrogateescape")
 
     def show(self, value: Any) -> str:
         if value is None:
@@ -50,9 +50,6 @@ class _Text(Kind):
 class _Flags(Kind):
     def __init__(self, *prefixes: type) -> None:
         self.prefixes = prefixes
-
-    def pack(self, value: Any) -> Any:
-        return ctypes.c_ulong(value)
 
     def show(self, value: Any) -> str:
         return flags.spell(value, *self.prefixes)
@@ -77,9 +74,6 @@ class _Mode(Kind):
 
 class _Directory(Kind):
     """A descriptor to start a path from, or AT_FDCWD."""
-
-    def pack(self, value: Any) -> Any:
-        return ctypes.c_int(value)
 
     def show(self, value: Any) -> str:
         return "AT_FDCWD" if value == flags.AT_FDCWD else str(value)
@@ -248,9 +242,11 @@ def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
 
 def _invoke(name: str, packed: List[Any]) -> int:
     ctypes.set_errno(0)
-    if name in _NUMBERS:
-        return int(_libc.syscall(ctypes.c_long(_NUMBERS[name]), *packed))
-    return int(_FUNCTIONS[name](*packed))
+    if name not in _NUMBERS:
+        return int(_FUNCTIONS[name](*packed))
+    # syscall(2) takes each argument as a long; what ctypes makes of a bare number is an int.
+    longs = [ctypes.c_long(value) if isinstance(value, int) else value for value in packed]
+    return int(_libc.syscall(ctypes.c_long(_NUMBERS[name]), *longs))
 
 
 # Looked up here, once: a child that did it for itself would pay for the dynamic linker's walk.

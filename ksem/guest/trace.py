@@ -45,9 +45,13 @@ class Trace:
 
 
 def spelled(events: List[Event], pids: Dict[str, str]) -> Tuple[Event, ...]:
-    """Raw events as they are stored and read. Raises KeyError, TypeError or ValueError for what is no event."""
-    return tuple([process, where, call, [_relative(one, pids) for one in _arguments(call, given)], error or _shown(value)]
-                 for process, where, call, given, value, error in events)
+    """Raw events as they are stored and read.
+
+    Raises KeyError, TypeError, ValueError, AttributeError or StopIteration for what is no event.
+    """
+    # A list first: a generator would turn StopIteration into RuntimeError.
+    return tuple([[process, where, call, [_relative(one, pids) for one in _arguments(call, given)], error or _shown(value)]
+                  for process, where, call, given, value, error in events])
 
 
 def _arguments(call: str, given: List[Any]) -> List[str]:

@@ -1,0 +1,58 @@
+"""Made-up cases, cells and columns for the tests: small, and the same wherever they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ksem.catalog import Behaviour
+from ksem.guest.case import Case
+from ksem.model import Cell, Evidence
+
+CASE_TEXT = '''"""What a file is."""
+
+from ksem.guest.case import Case
+
+CASE = Case(claim="A file is a file.", cites=("intro(2)",), params={"kind": ("plain", "other")}, expect={"is": "file"})
+
+
+def observe(lab, kind):
+    return {"is": "file"}
+'''
+
+
+def behaviour(case: Case, name: str = "area.thing") -> Behaviour:
+    """A case as the catalogue would give it, without any file."""
+    return Behaviour(name, Path(f"cases/{name}.py"), "", case, "Prose.")
+
+
+def case(expect: Any = None, **fields: Any) -> Case:
+    """A case with a claim and a source."""
+    return Case(**{"claim": "It is so.", "cites": ("intro(2)",), "expect": {"is": "so"} if expect is None else expect,
+                   **fields})
+
+
+def cell(observation: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None, *, name: str = "area.thing",
+         status: str = "observed", reason: str = "", trace: tuple[Any, ...] = ()) -> Cell:
+    """A cell of the case `area.thing`."""
+    return Cell(name, params or {}, status, observation, reason, trace)
+
+
+def evidence(column: str, release: str, *cells: Cell, environment: Mapping[str, Any] | None = None,
+             remark: str = "") -> Evidence:
+    """A column's evidence."""
+    return Evidence(column, release, environment or {"backend": "qemu"}, cells, remark=remark)
+
+
+def project(root: Path, cases: Mapping[str, str] | None = None, catalog: str | None = None) -> Path:
+    """A project on disk: {"area/thing": text of the case file}, and vms/catalog.toml if there is to be one."""
+    (root / "cases").mkdir()
+    for name, text in (cases or {}).items():
+        path = root / "cases" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    if catalog is not None:
+        (root / "vms").mkdir()
+        (root / "vms" / "catalog.toml").write_text(catalog)
+    return root
