@@ -158,11 +158,18 @@ class Session:
             self._cells.setdefault(column, []).append(Cell(**{**cell, "trace": tuple(cell["trace"])}))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
         self.close()
         if self.worker or not self._cells:
             return
+        try:
+            self._store()
+        except KsemError as problem:
+            print(f"\nksem: {problem}", file=sys.stderr)
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _store(self) -> None:
         fresh = [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
         for notice in store.write(self.results, fresh, [behaviour.name for behaviour in self.behaviours]):
             print(f"ksem: {notice}", file=sys.stderr)

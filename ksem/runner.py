@@ -16,7 +16,7 @@ from typing import Any
 from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
-from ksem.model import Cell, Column, Evidence, Kernel, Lost, Unavailable, upstream_release
+from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Unavailable, upstream_release
 
 Say = Callable[[str], None]
 
@@ -68,9 +68,9 @@ class Runner:
                 self._running = self._stack.enter_context(
                     backend.machine(self.column, kernel, modules, self._log, self._say))
                 self.evidence = self._described(kernel, self._running)
-            except Unavailable as failure:
-                self._failure = failure
-                raise
+            except KsemError as failure:
+                self._failure = Unavailable(str(failure))
+                raise self._failure from failure
             except Lost as loss:
                 self._failure = Unavailable(f"{self.column.name}: {described(loss)}")
                 raise self._failure from loss
@@ -85,8 +85,9 @@ class Runner:
 
 
 def described(loss: Lost) -> str:
-    """A loss with the last lines of the kernel's console."""
-    return f"{loss.reason}; the console ended with:\n{loss.console}" if loss.console else loss.reason
+    """A loss with the last lines of the kernel's console, whose control characters no terminal is to obey."""
+    console = "".join(character for character in loss.console if character.isprintable() or character == "\n")
+    return f"{loss.reason}; the console ended with:\n{console}" if console else loss.reason
 
 
 def _configuration(kernel: Kernel, behaviours: list[Behaviour]) -> dict[str, Any]:

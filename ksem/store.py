@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> l
 
 def file_name(column: str) -> str:
     """A column's name as a file name: image:/path/to/bzImage would leave the directory."""
-    return column.replace("/", "_")
+    return urllib.parse.quote(column, safe="+:")
 
 
 def _merged(old: Evidence | None, fresh: Evidence) -> list[Cell]:

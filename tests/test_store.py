@@ -123,7 +123,7 @@ def test_columns_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 def test_a_column_with_slashes_stays_in_the_directory(tmp_path: Path) -> None:
     store.write(tmp_path, [evidence("image:/boot/../bzImage", "6.12")], [])
-    assert list(files(tmp_path)) == ["image:_boot_.._bzImage.json"]
+    assert list(files(tmp_path)) == ["image:%2Fboot%2F..%2FbzImage.json"]
     assert store.read(tmp_path)[0].column == "image:/boot/../bzImage"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -49,7 +48,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
                 cache.set_boot_note("accelerator", "tcg")
                 continue
             say(f"booted {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
-            yield Running(running, {"backend": "qemu", "accelerator": accelerator, "qemu": _version()})
+            yield Running(running, {"backend": "qemu", "accelerator": accelerator})
             return
 
 
@@ -118,12 +117,6 @@ def _program() -> str:
     if found is None:
         raise Unavailable(f"{PROGRAM} is missing: apt-get install qemu-system-x86")
     return found
-
-
-def _version() -> str:
-    text = subprocess.run([_program(), "--version"], capture_output=True, text=True, check=True).stdout
-    match = re.search(r"version (\S+)", text)
-    return match.group(1) if match else "unknown"
 
 
 def _last_words(process: subprocess.Popen[bytes], log: Path) -> str:

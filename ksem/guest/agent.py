@@ -31,6 +31,8 @@ from ksem.guest.trace import Trace
 from ksem.guest.wire import LIMIT, Channel
 
 Answer = Dict[str, Any]
+# What tells an answer that is whole from one whose writer died.
+END = b"\n"
 
 
 def main(channel: Channel, sources: Any) -> None:
@@ -49,7 +51,7 @@ def main(channel: Channel, sources: Any) -> None:
         elif "environment" in request:
             channel.send(environment.environment())
         elif "run" in request:
-            channel.send(run(request["run"]))
+            channel.send_text(run(request["run"]))
         elif "stop" in request:
             channel.send({"stopped": True})
             return
@@ -71,19 +73,19 @@ def _rehearse() -> None:
     for call in ("chdir", "umount2", "mkdir"):
         first.attempt.__getattr__(call)(*["", 0][:len(syscalls.SIGNATURES[call].arguments)])
     first.attempt.mountinfo("/")
-    json.loads(json.dumps(_answered(trace, {"status": "observed", "observation": {}}), sort_keys=True))
+    _text(_answered(trace, {"status": "observed", "observation": {}}))
 
 
-def run(request: Dict[str, Any]) -> Answer:
-    """One case with one parameter set, in a child of its own."""
+def run(request: Dict[str, Any]) -> bytes:
+    """One case with one parameter set, in a child of its own: the answer as JSON, passed on as the child wrote it."""
     reason = needs.missing(request["needs"])
     if reason:
-        return {"status": "unsupported", "reason": reason, "trace": []}
+        return _text({"status": "unsupported", "reason": reason, "trace": []})
     try:
         # Here and not in the child: the next parameter set finds it imported.
         importlib.import_module(request["case"])
     except Exception as problem:
-        return _broken("%s: %s" % (type(problem).__name__, problem), traceback.format_exc())
+        return _text(_broken("%s: %s" % (type(problem).__name__, problem), traceback.format_exc()))
     receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -95,11 +97,14 @@ def run(request: Dict[str, Any]) -> Answer:
         os.close(receiving)
         status = _reap(pid)
     if text is None:
-        return _broken("no answer within %g s" % request["deadline"])
-    try:
-        return dict(json.loads(text.decode("ascii")))
-    except ValueError:
-        return _broken("the case's process ended without an answer (wait status %d)" % status)
+        return _text(_broken("no answer within %g s" % request["deadline"]))
+    if not text.endswith(END):
+        return _text(_broken("the case's process ended without an answer (wait status %d)" % status))
+    return bytes(text)
+
+
+def _text(answer: Answer) -> bytes:
+    return json.dumps(answer, sort_keys=True, separators=(",", ":")).encode("ascii") + END
 
 
 def _child(request: Dict[str, Any], sending: int) -> None:
@@ -109,7 +114,7 @@ def _child(request: Dict[str, Any], sending: int) -> None:
         keep = os.dup2(sending, PRIVATE)
         os.closerange(3, PRIVATE)
         os.closerange(PRIVATE + 1, PRIVATE + 256)
-        text = json.dumps(_observed(request), sort_keys=True).encode("ascii")
+        text = _text(_observed(request))
         while text:
             text = text[os.write(keep, text):]
         os._exit(0)

@@ -185,5 +185,5 @@ def spell(value: int, *prefixes: type) -> str:
 
 
 def name_of(value: int, prefix: type) -> str:
-    """The one member of a class that has this value: `CAP_CHOWN`. Raises KeyError."""
-    return {number: name for name, number in members(prefix).items()}[value]
+    """The one member of a class that has this value: `CAP_CHOWN`; its number when it has no name here."""
+    return {number: name for name, number in members(prefix).items()}.get(value, str(value))

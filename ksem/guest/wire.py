@@ -48,7 +48,11 @@ class Channel:
 
     def send(self, message: Any, timeout: Optional[float] = None) -> None:
         """Send one JSON value; in pieces, each acknowledged, when it is long."""
-        text = _encoded(message)
+        self.send_text(json.dumps(message, sort_keys=True, separators=(",", ":")).encode("ascii"), timeout)
+
+    def send_text(self, plain: bytes, timeout: Optional[float] = None) -> None:
+        """Send one JSON value that is text already."""
+        text = binascii.b2a_base64(zlib.compress(plain, LEVEL))[:-1]
         deadline = _deadline(timeout)
         pieces = [text[start:start + PIECE] for start in range(0, len(text), PIECE)]
         for piece in pieces[:-1]:
@@ -115,11 +119,6 @@ def _checked(line: bytes) -> Optional[bytes]:
     if not piece or line[8:11] not in (b" + ", b" . ") or checksum != b"%08x" % zlib.crc32(piece):
         return None
     return piece
-
-
-def _encoded(message: Any) -> bytes:
-    text = json.dumps(message, sort_keys=True, separators=(",", ":"))
-    return binascii.b2a_base64(zlib.compress(text.encode("ascii"), LEVEL))[:-1]
 
 
 def _decoded(text: bytes) -> Any:

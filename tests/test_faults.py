@@ -1,0 +1,113 @@
+"""What goes wrong is told apart, costs no other cell, and leaves nothing behind; on a real kernel."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import project
+import pytest
+
+from ksem import store
+
+COLUMN = "debian-5.10"
+PANICS = project.FINE.replace('return {"uid": lab.getuid()}', 'lab.write_file("/proc/sysrq-trigger", "c")')
+RAISES = project.FINE.replace("lab.getuid()", "lab.rmdir('not there')")
+ESCAPES = '''"""A descendant that leaves its session and its parent, and a case that never ends."""
+import os
+
+from ksem.guest.case import Case
+
+CASE = Case(claim="Nothing outlives its case.", cites=("fork(2)",), expect={}, deadline=0.5)
+
+
+def observe(lab):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv("/proc/self/exe", ["python", "-S", "-c", "import signal; signal.pause()  # escaped"])
+        os._exit(0)
+    while True:
+        pass
+'''
+LEFT = project.FINE.replace('{"uid": 0}', '{"escaped": False}').replace('return {"uid": lab.getuid()}', '''return {
+        "escaped": any("escaped" in lab.read_file("/proc/%s/cmdline" % name)
+                       for name in lab.list_directory("/proc") if name.isdigit())}''')
+
+
+def cells(results: Path) -> dict[str, tuple[str, str]]:
+    return {cell.case: (cell.status, cell.reason) for one in store.read(results) for cell in one.cells}
+
+
+def test_a_panic_costs_one_cell(tmp_path: Path) -> None:
+    made = project.make(tmp_path, a_fine=project.FINE, b_panics=PANICS, c_fine=project.FINE, d_raises=RAISES)
+    ended = project.ksem(made, "run", COLUMN)
+    assert ended.returncode == 1
+    found = cells(made / "results")
+    assert {case: status for case, (status, _) in found.items()} == {
+        "made.a_fine": "observed", "made.b_panics": "lost", "made.c_fine": "observed", "made.d_raises": "broken"}
+    assert "sysrq triggered crash" in found["made.b_panics"][1]
+    assert "ENOENT" in found["made.d_raises"][1]
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_deadline_ends_a_case_with_all_its_descendants(tmp_path: Path) -> None:
+    made = project.make(tmp_path, a_escapes=ESCAPES, b_left=LEFT)
+    project.ksem(made, "run", COLUMN)
+    found = cells(made / "results")
+    assert found["made.a_escapes"] == ("broken", "no answer within 0.5 s")
+    assert found["made.b_left"][0] == "observed"
+    assert store.read(made / "results")[0].cells[1].observation == {"escaped": False}
+
+
+def test_a_kernel_that_never_answers_is_no_verdict(tmp_path: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    ended = project.ksem(made, "run", COLUMN, "local", "--boot-deadline", "0.2", "-n", "2")
+    assert ended.returncode == 1
+    assert f"{COLUMN}: the kernel did not answer within 0.2 s" in ended.stdout
+    assert not (made / "results" / f"{COLUMN}.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    made = project.make(tmp_path, fine=project.FINE, waits=project.FINE.replace("return", "while True: pass\n    return"))
+    run = subprocess.Popen([sys.executable, "-m", "ksem.cli", "run", COLUMN], cwd=made, env=project.environment(),
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "booted" in line:
+            break
+    machines = processes_of(made)
+    assert machines
+    if number is signal.SIGINT:
+        os.killpg(run.pid, number)
+    else:
+        run.send_signal(number)
+    run.communicate()
+    for descriptor in machines:
+        assert ended(descriptor)
+        os.close(descriptor)
+    assert [one.column for one in store.read(made / "results")] in ([], [COLUMN])
+    assert [path.name for path in (made / "results").glob(".*")] == []
+
+
+def processes_of(directory: Path) -> list[int]:
+    """A descriptor of every QEMU that has this directory in its arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except OSError:
+            continue
+        if str(directory).encode() in words and b"qemu-system" in words.split(b"\0")[0]:
+            found.append(os.pidfd_open(int(path.parent.name)))
+    return found
+
+
+def ended(descriptor: int) -> bool:
+    """Whether a process ends, waiting for it: its descriptor becomes readable."""
+    return bool(select.select([descriptor], [], [], 20.0)[0])

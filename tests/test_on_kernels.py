@@ -1,0 +1,76 @@
+"""All cases on the oldest kernel, one in the middle and the newest, booted for real.
+
+What was committed as evidence is checked here: the same exact release must show the same again, to the last system call.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import project
+import pytest
+
+from ksem import catalog, matrix, store
+from ksem.kernels import debian
+from ksem.model import Evidence, Verdict, release_key
+
+COLUMNS = ("debian-5.10", "debian-6.12", "debian-7.3")
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="session")
+def run(results: Path) -> subprocess.CompletedProcess[str]:
+    """Every case on three kernels, two at a time."""
+    return project.ksem(project.ROOT, "run", *COLUMNS, "-n", "2", "--results", str(results))
+
+
+def evidence(directory: Path, column: str) -> Evidence:
+    return store.read_column(directory / f"{column}.json")
+
+
+def test_every_cell_is_as_expected(run: subprocess.CompletedProcess[str], results: Path) -> None:
+    assert run.returncode == 0, run.stdout + run.stderr
+    found = matrix.build(catalog.behaviours(project.ROOT), store.read(results))
+    counts = Counter(result.verdict for result in found.results())
+    assert set(counts) == {Verdict.CONFORMS, Verdict.UNSUPPORTED}
+    assert counts[Verdict.CONFORMS] > 10 * counts[Verdict.UNSUPPORTED]
+
+
+def test_every_column_boots_once(run: subprocess.CompletedProcess[str]) -> None:
+    assert Counter(re.findall(r"(\S+): booted", run.stderr)) == dict.fromkeys(COLUMNS, 1)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_the_committed_evidence_holds(run: subprocess.CompletedProcess[str], results: Path, column: str) -> None:
+    """A newer release of the series may differ; then the committed one must be older, and its evidence is due again."""
+    fresh, committed = evidence(results, column), evidence(project.ROOT / "results", column)
+    if fresh.release == committed.release:
+        assert fresh.cells == committed.cells
+    else:
+        assert release_key(fresh.release) > release_key(committed.release)
+
+
+def test_a_second_run_changes_no_byte(run: subprocess.CompletedProcess[str], results: Path) -> None:
+    before = {path: path.read_bytes() for path in results.rglob("*.json")}
+    again = project.ksem(project.ROOT, "run", COLUMNS[0], "-q", "--results", str(results))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert {path: path.read_bytes() for path in results.rglob("*.json")} == before
+
+
+def test_an_image_with_modules_of_ones_own(run: subprocess.CompletedProcess[str], tmp_path: Path) -> None:
+    """overlay is a module of this kernel: the cell conforms only if --modules brought it along."""
+    column = debian.column(COLUMNS[0])
+    assert column is not None
+    kernel = debian.at_hand(column)
+    assert kernel is not None
+    made = project.ksem(project.ROOT, "run", f"image:{kernel.image}", "--modules", str(kernel.modules),
+                        "-k", "cleared and overlay", "--results", str(tmp_path), "-q")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert {cell.status for one in store.read(tmp_path) for cell in one.cells} == {"observed"}
