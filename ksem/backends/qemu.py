@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -27,6 +28,9 @@ MEMORY = 256
 CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests rdinit=/init"
 # Seconds until a boot under KVM, which takes one, is given up for emulation.
 KVM_BOOT = 20.0
+# Of the console: how many lines are searched for what befell the kernel, and how many are shown.
+CONSOLE, SHOWN = 100, 15
+_TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Out of memory")
 
 
 @contextlib.contextmanager
@@ -120,11 +124,13 @@ def _program() -> str:
 
 
 def _last_words(process: subprocess.Popen[bytes], log: Path) -> str:
-    """The console's last lines; QEMU's own complaint when it ended without any."""
+    """The console from where the kernel says what befell it, else its last lines; QEMU's own complaint when there are none."""
     lines = log.read_bytes().decode("utf-8", "replace").splitlines()
     if not lines and process.poll() is not None and process.stderr is not None:
         lines = process.stderr.read().decode("utf-8", "replace").splitlines()
-    return "\n".join(line.rstrip() for line in lines[-15:])
+    recent = [line.rstrip() for line in lines[-CONSOLE:]]
+    start = next((number for number, line in enumerate(recent) if _TROUBLE.search(line)), max(0, len(recent) - SHOWN))
+    return "\n".join(recent[start:start + SHOWN])
 
 
 def _escaped(path: Path) -> str:

@@ -1,0 +1,94 @@
+"""Cases on the running kernel leave the machine as it was, as root and as an ordinary user, and open it to nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import project
+import pytest
+
+from ksem import store
+
+NOBODY = 65534
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+SETUID = project.FINE.replace("def observe(lab):\n", '''def observe(lab):
+    lab.file("setuid", 0o4755)
+    with open({fifo!r}, "w") as told:
+        told.write(str(lab.pid))
+    with open({fifo!r}) as answered:
+        answered.read()
+''')
+
+
+def state() -> dict[str, str]:
+    """What of the machine a case could have changed: mounts, sysctls, and what lies in the usual places."""
+    sysctls = {str(path): text(path) for top in ("user", "fs", "kernel") for path in sorted(Path("/proc/sys", top).glob("*"))
+               if path.is_file() and path.name not in CHANGING}
+    files = {top: "\n".join(sorted(os.listdir(top))) for top in ("/", "/tmp", "/dev/shm", "/run", "/var/tmp", "/dev")}
+    return {"mounts": Path("/proc/self/mountinfo").read_text(), **files, **sysctls}
+
+
+# Counters that grow whatever anybody does.
+CHANGING = ("dentry-state", "file-nr", "inode-nr", "inode-state", "ns_last_pid", "random", "aio-nr", "pty")
+
+
+def text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        return str(error)
+
+
+def test_all_cases_leave_the_machine_as_it_was(tmp_path: Path) -> None:
+    before = state()
+    ended = project.ksem(project.ROOT, "run", "local", "-q", "--results", str(tmp_path))
+    assert state() == before
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@ROOT_ONLY
+def test_an_ordinary_user_runs_what_needs_no_root(tmp_path: Path) -> None:
+    """In a copy that the user can read, with a home of its own: nothing may depend on being root."""
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    os.chown(mine, NOBODY, NOBODY)
+    subprocess.run(["cp", "-r", project.ROOT / "cases", project.ROOT / "ksem", project.ROOT / "pyproject.toml", mine], check=True)
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    subprocess.run(["cp", "-r", site, mine / "site"], check=True)
+    before = state()
+    program = "import sys; sys.path[:0] = ['.', 'site']; from ksem.cli import main; sys.exit(main(['run', 'local', '-q']))"
+    ended = subprocess.run(
+        ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "/usr/bin/python3", "-c", program],
+        cwd=mine, env={"HOME": str(mine), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+    assert state() == before
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = store.read_column(mine / "results" / "local.json")
+    assert found.environment["caller"] == "ordinary user"
+    statuses = {cell.case.partition(".")[0]: cell.status for cell in found.cells}
+    assert (statuses["bind_flags"], statuses["chown_setid"]) == ("observed", "unsupported")
+
+
+@ROOT_ONLY
+def test_no_other_user_reaches_a_setuid_file(tmp_path: Path) -> None:
+    """While a case holds one open to everybody in its lab, a stranger looks for it by every way there is."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    made = project.make(tmp_path / "project", setuid=SETUID.replace("{fifo!r}", repr(str(fifo))))
+    run = subprocess.Popen([sys.executable, "-m", "ksem.cli", "run", "local", "-q"], cwd=made, env=project.environment(),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pid = fifo.read_text()
+    ways = ["/tmp/setuid", f"/proc/{pid}/root/tmp/setuid", f"/proc/{pid}/cwd/setuid"]
+    seen = {way: subprocess.run(["setpriv", f"--reuid={NOBODY}", "--clear-groups", "test", "-e", way], check=False).returncode
+            for way in ways}
+    reachable = Path(ways[1]).stat().st_mode & 0o4000
+    fifo.write_text("go on")
+    output, _ = run.communicate()
+    assert run.returncode == 0, output
+    assert reachable, "the case did not make the file that the stranger was to look for"
+    assert set(seen.values()) == {1}
