@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import project
@@ -58,7 +61,8 @@ def test_an_ordinary_user_runs_what_needs_no_root(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     os.chown(mine, NOBODY, NOBODY)
-    subprocess.run(["cp", "-r", project.ROOT / "cases", project.ROOT / "ksem", project.ROOT / "pyproject.toml", mine], check=True)
+    parts = [project.ROOT / name for name in ("cases", "ksem", "pyproject.toml")]
+    subprocess.run(["cp", "-r", *parts, mine], check=True)
     site = next(path for path in sys.path if path.endswith("site-packages"))
     subprocess.run(["cp", "-r", site, mine / "site"], check=True)
     before = state()
@@ -74,15 +78,32 @@ def test_an_ordinary_user_runs_what_needs_no_root(tmp_path: Path) -> None:
     assert (statuses["bind_flags"], statuses["chown_setid"]) == ("observed", "unsupported")
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory outside of /tmp, which a case has covered with its own."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        yield Path(name)
+
+
+def told(fifo: Path) -> str:
+    """What the case says through a pipe, within half a minute."""
+    descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert select.select([descriptor], [], [], 30.0)[0], "the case said nothing"
+        return os.read(descriptor, 100).decode()
+    finally:
+        os.close(descriptor)
+
+
 @ROOT_ONLY
-def test_no_other_user_reaches_a_setuid_file(tmp_path: Path) -> None:
+def test_no_other_user_reaches_a_setuid_file(tmp_path: Path, place: Path) -> None:
     """While a case holds one open to everybody in its lab, a stranger looks for it by every way there is."""
-    fifo = tmp_path / "fifo"
+    fifo = place / "fifo"
     os.mkfifo(fifo)
     made = project.make(tmp_path / "project", setuid=SETUID.replace("{fifo!r}", repr(str(fifo))))
     run = subprocess.Popen([sys.executable, "-m", "ksem.cli", "run", "local", "-q"], cwd=made, env=project.environment(),
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    pid = fifo.read_text()
+    pid = told(fifo)
     ways = ["/tmp/setuid", f"/proc/{pid}/root/tmp/setuid", f"/proc/{pid}/cwd/setuid"]
     seen = {way: subprocess.run(["setpriv", f"--reuid={NOBODY}", "--clear-groups", "test", "-e", way], check=False).returncode
             for way in ways}
