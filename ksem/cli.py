@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ksem import __version__, cache, catalog, kernels, matrix, renderers, store
+from ksem import __version__, backends, cache, catalog, kernels, matrix, renderers, store
 from ksem.guest.case import combinations
 from ksem.kernels import debian
 from ksem.model import Column, Evidence, KsemError
@@ -130,6 +130,9 @@ def _run(options: argparse.Namespace) -> int:
     columns = [catalog.column(name, known, modules) for name in dict.fromkeys(names)]
     if not columns:
         raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
+    for column in columns:
+        kernels.source_of(column).check(column)
+        backends.backend(column.backend).check()
     results = (options.results or root / "results").absolute()
     witness = _Witness()
     status = pytest.main(_pytest_arguments(options, root, columns, results), plugins=[witness])
@@ -147,7 +150,7 @@ def _run(options: argparse.Namespace) -> int:
 def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Column], results: Path) -> list[str]:
     """`ksem run` as pytest understands it."""
     workers = options.n or str(min(len(columns), len(os.sched_getaffinity(0))))
-    arguments = [str(root / "cases"), f"--rootdir={root}", f"--results={results}", "--no-header", "--tb=short", "-rN"]
+    arguments = [str(root / "cases"), f"--rootdir={root}", f"--results={results}", "--no-header", "--tb=no", "-rN"]
     # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     arguments += [f"--column={column.name}" for column in columns]

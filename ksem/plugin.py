@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from ksem import catalog, kernels, store
+from ksem import backends, catalog, kernels, store
 from ksem.guest.case import Params, combinations
 from ksem.judge import judge
 from ksem.matrix import leaves
@@ -60,8 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
         columns = [catalog.column(name, known, Path(modules).absolute() if modules else None, deadline)
                    for name in dict.fromkeys(config.getoption("--column") or ["local"])]
         for column in columns:
-            if column.source.startswith("image:"):
-                kernels.source_of(column).resolve(column, lambda line: None)
+            kernels.source_of(column).check(column)
+            backends.backend(column.backend).check()
         config.pluginmanager.register(Session(config, columns), "ksem-session")
     except KsemError as problem:
         raise pytest.UsageError(str(problem)) from None
@@ -215,10 +215,6 @@ class CaseFile(pytest.File):
         return str(excinfo.value) if isinstance(excinfo.value, KsemError) else super().repr_failure(excinfo, *args)
 
 
-class Problem(Exception):
-    """Broken, lost or not to be had: pytest calls it an error."""
-
-
 class Differs(Exception):
     """An observation that is not the expected one."""
 
@@ -240,7 +236,7 @@ class CaseItem(pytest.Item):
             cell = runner.run(self.behaviour, self.params)
         except Unavailable as failure:
             self.message = {"column": self.column.name, "problem": str(failure)}
-            raise Problem(str(failure)) from None
+            pytest.fail(str(failure), pytrace=False)
         evidence = runner.evidence
         assert evidence is not None
         self.message = {"column": self.column.name, "cell": dataclasses.asdict(cell)}
@@ -254,7 +250,7 @@ class CaseItem(pytest.Item):
         if self.result.verdict is Verdict.UNSUPPORTED:
             pytest.skip(cell.reason)
         if self.result.verdict in ERRORS:
-            raise Problem(f"{self.result.verdict}: {cell.reason}")
+            pytest.fail(f"{self.result.verdict}: {cell.reason}", pytrace=False)
 
     def runtest(self) -> None:
         """Fail when the observation differs."""
@@ -264,7 +260,7 @@ class CaseItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
         """No traceback of ours for what a kernel did."""
-        if isinstance(excinfo.value, Differs | Problem):
+        if isinstance(excinfo.value, Differs):
             return str(excinfo.value)
         return super().repr_failure(excinfo, *args)
 

@@ -111,3 +111,42 @@ def processes_of(directory: Path) -> list[int]:
 def ended(descriptor: int) -> bool:
     """Whether a process ends, waiting for it: its descriptor becomes readable."""
     return bool(select.select([descriptor], [], [], 20.0)[0])
+
+
+@pytest.mark.parametrize(("arguments", "named"), [
+    (("debian-6.13x",), "unknown column 'debian-6.13x'"),
+    (("debain-6.12",), "did you mean debian-6.12?"),
+    (("image:pyproject.toml",), "is no bzImage"),
+    (("image:missing",), "No such file or directory"),
+    (("local", "-k", "nothing_like_it"), "no case matches -k 'nothing_like_it'"),
+])
+def test_a_wrong_argument_is_one_line(tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    (made / "vms").mkdir()
+    (made / "vms" / "catalog.toml").write_text('["debian-6.12"]\nbackend = "qemu"\nkernel = "debian:6.12"\n')
+    wrong = project.ksem(made, "run", *arguments)
+    assert wrong.returncode == 2
+    assert named in wrong.stderr
+    assert wrong.stderr.count("\n") == 1
+    assert not (made / "results").exists()
+
+
+def test_a_missing_program_is_one_line(tmp_path: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    missing = subprocess.run([sys.executable, "-m", "ksem.cli", "run", COLUMN], cwd=made, check=False, text=True,
+                             env={**project.environment(), "PATH": "/nowhere"}, capture_output=True)
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr == "ksem: qemu-system-x86_64 is missing: apt-get install qemu-system-x86\n"
+
+
+def test_a_results_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    project.ksem(made, "run", "local")
+    path = made / "results" / "local.json"
+    half = path.read_bytes()[:300]
+    path.write_bytes(half)
+    assert project.ksem(made, "matrix").returncode == 2
+    again = project.ksem(made, "run", "local")
+    assert again.returncode == 0
+    assert "set aside as local.json.aside-1" in again.stderr
+    assert (made / "results" / "local.json.aside-1").read_bytes() == half

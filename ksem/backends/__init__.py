@@ -1,10 +1,12 @@
 """How kernels run. A module of this package is a backend; its name is what a catalogue entry calls it.
 
-Contract of such a module: a function
+Contract of such a module:
 
     machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> ContextManager[Running]
 
-that starts the machine, gives out what runs on it and takes all of it down again, whatever happens. It raises
+    check() -> None                          raises KsemError when this host lacks what the backend needs
+
+The first starts the machine, gives out what runs on it and takes all of it down again, whatever happens. It raises
 Unavailable when this host can never have it (the message says what to install) and Lost when the machine did not
 come up. `log` is a file for all that its kernel prints.
 """
@@ -35,6 +37,8 @@ class Running:
 
 class Backend(Protocol):
     """What a module of this package provides."""
+
+    def check(self) -> None: ...
 
     def machine(self, column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
                 say: Say) -> AbstractContextManager[Running]: ...

@@ -56,6 +56,14 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
             return
 
 
+def check() -> None:
+    """Raise Unavailable when a program is missing; the message says which package has it."""
+    _program()
+    _watched()
+    if shutil.which("ldd") is None:
+        raise Unavailable("ldd is missing: install the package libc-bin")
+
+
 def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
     if kernel.modules is None:
         return initramfs.build({}, {})

@@ -4,6 +4,7 @@ Contract of such a module:
 
     column(name) -> Column | None            the column behind a name that is in no catalogue
     at_hand(column) -> Kernel | None         what `resolve` would give without fetching anything
+    check(column) -> None                    raises KsemError for what no fetching can mend; quick
     resolve(column, say) -> Kernel           the kernel, fetched if need be; raises Unavailable, KsemError
 """
 
@@ -25,6 +26,8 @@ class Source(Protocol):
     def column(self, name: str) -> Column | None: ...
 
     def at_hand(self, column: Column) -> Kernel | None: ...
+
+    def check(self, column: Column) -> None: ...
 
     def resolve(self, column: Column, say: Say) -> Kernel: ...
 

@@ -59,7 +59,7 @@ class Offer:
 def column(name: str) -> Column | None:
     """The column of a series (`debian-6.12`) or an exact release (`debian-6.12.90`, `debian-6.12.90+deb13`)."""
     wanted = name.removeprefix(PREFIX)
-    if not name.startswith(PREFIX) or not re.match(r"\d+\.\d+", wanted):
+    if not name.startswith(PREFIX) or not re.fullmatch(r"\d+\.\d+(\.\d+)?([-+~].*)?", wanted):
         return None
     return Column(name, "qemu", f"debian:{wanted}")
 
@@ -68,6 +68,12 @@ def at_hand(column: Column) -> Kernel | None:
     """The newest kernel of the column that was fetched before."""
     fetched = [offer for offer in matching(_wanted(column), known()) if _place(offer).is_dir()]
     return _kernel(fetched[0]) if fetched else None
+
+
+def check(column: Column) -> None:
+    """Raise Unavailable where a kernel that is not at hand could not even be asked for."""
+    if at_hand(column) is None:
+        _program("apt-get")
 
 
 def resolve(column: Column, say: Say) -> Kernel:
@@ -253,6 +259,10 @@ def _apt(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[
 
 
 def _run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    if shutil.which(command[0]) is None:
-        raise Unavailable(f"{command[0]} is missing: Debian's kernels come through apt; elsewhere run image:PATH")
+    _program(command[0])
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def _program(name: str) -> None:
+    if shutil.which(name) is None:
+        raise Unavailable(f"{name} is missing: Debian's kernels come through apt; elsewhere run image:PATH")

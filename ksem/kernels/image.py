@@ -29,6 +29,11 @@ def at_hand(column: Column) -> Kernel | None:
         return None
 
 
+def check(column: Column) -> None:
+    """Raise KsemError for a file that is no bzImage, or modules of another release."""
+    resolve(column, lambda line: None)
+
+
 def resolve(column: Column, say: Say) -> Kernel:
     """The kernel in a file. Raises KsemError for a file that is no bzImage, or modules of another release."""
     path = Path(column.source.removeprefix(PREFIX))
