@@ -20,7 +20,8 @@ from ksem import cache
 from ksem.model import Cell, Evidence, KsemError
 
 SCHEMA = 1
-TRACES = "traces"
+# Traces of this machine alone are kept apart, as its evidence is not for version control.
+TRACES, OWN_TRACES = "traces", "traces-here"
 STATUSES = ("observed", "unsupported", "broken", "lost")
 
 
@@ -37,7 +38,8 @@ def read_column(path: Path) -> Evidence:
     """The evidence of one column. Raises Unreadable."""
     data = _load(path)
     try:
-        traces = {case: _traces(path.parent, case) for case in data["cells"]}
+        folder = path.parent / _folder(str(data["column"]))
+        traces = {case: _traces(folder / f"{case}.json") for case in data["cells"]}
         cells = tuple(_cell(case, entry, traces[case]) for case, entries in data["cells"].items() for entry in entries)
         return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), cells,
                         remark=str(data.get("remark", "")))
@@ -52,13 +54,15 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> l
     Cells that were not run again stay when release and environment are still the same: otherwise they
     would speak of another kernel.
     """
-    _make(directory / TRACES)
+    fresh = list(fresh)
+    for folder in {_folder(evidence.column) for evidence in fresh}:
+        _make(directory / folder)
     current = set(cases)
     notices = []
     with cache.locked(directory):
-        for path in sorted((directory / TRACES).glob("*.json")):
+        for path in _trace_files(directory):
             try:
-                _traces(directory, path.stem)
+                _traces(path)
             except Unreadable as problem:
                 notices.append(f"{problem}; set aside as {_set_aside(path).name}")
         for evidence in fresh:
@@ -69,7 +73,7 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> l
                 notices.append(f"{problem}; set aside as {_set_aside(path).name}")
                 old = None
             merged = [cell for cell in _merged(old, evidence) if cell.case in current]
-            _write_traces(directory, merged)
+            _write_traces(directory / _folder(evidence.column), merged)
             cache.write_atomically(path, _text(evidence, merged).encode())
         _drop_unused_traces(directory)
     return notices
@@ -144,22 +148,30 @@ def _load(path: Path) -> Any:
     return data
 
 
-def _traces(directory: Path, case: str) -> dict[str, Any]:
-    path = directory / TRACES / f"{case}.json"
+def _folder(column: str) -> str:
+    return OWN_TRACES if column == "local" or column.startswith("image:") else TRACES
+
+
+def _trace_files(directory: Path) -> list[Path]:
+    return sorted(path for folder in (TRACES, OWN_TRACES) for path in (directory / folder).glob("*.json"))
+
+
+def _traces(path: Path) -> dict[str, Any]:
     traces = _load(path).get("traces") if path.exists() else {}
     if not isinstance(traces, dict):
         raise Unreadable(f"{path} holds no traces of ksem: move it away")
     return traces
 
 
-def _write_traces(directory: Path, cells: list[Cell]) -> None:
+def _write_traces(folder: Path, cells: list[Cell]) -> None:
     """Add the traces of some cells to those that are there."""
     by_case: dict[str, dict[str, Any]] = {}
     for cell in cells:
         if cell.trace:
             by_case.setdefault(cell.case, {})[digest(cell.trace)] = list(cell.trace)
     for case, traces in by_case.items():
-        _write_trace_file(directory / TRACES / f"{case}.json", _traces(directory, case) | traces)
+        path = folder / f"{case}.json"
+        _write_trace_file(path, _traces(path) | traces)
 
 
 def _write_trace_file(path: Path, traces: Mapping[str, Any]) -> None:
@@ -172,15 +184,18 @@ def _write_trace_file(path: Path, traces: Mapping[str, Any]) -> None:
 
 def _drop_unused_traces(directory: Path) -> None:
     """Forget traces that no column refers to any more; files that cannot be read keep all of theirs."""
-    used: dict[str, set[str]] = {}
+    used: dict[tuple[str, str], set[str]] = {}
     for path in directory.glob("*.json"):
         try:
-            for case, entries in _load(path)["cells"].items():
-                used.setdefault(case, set()).update(entry["trace"] for entry in entries if "trace" in entry)
+            data = _load(path)
+            for case, entries in data["cells"].items():
+                place = _folder(str(data["column"])), case
+                used.setdefault(place, set()).update(entry["trace"] for entry in entries if "trace" in entry)
         except (Unreadable, KeyError, TypeError, AttributeError):
             return
-    for path in (directory / TRACES).glob("*.json"):
-        kept = {name: events for name, events in _traces(directory, path.stem).items() if name in used.get(path.stem, ())}
+    for path in _trace_files(directory):
+        names = used.get((path.parent.name, path.stem), set())
+        kept = {name: events for name, events in _traces(path).items() if name in names}
         if kept:
             _write_trace_file(path, kept)
         else:

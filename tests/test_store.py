@@ -299,3 +299,14 @@ def test_why_a_column_could_not_be_had_is_never_stored(tmp_path: Path) -> None:
 def test_a_digest_names_one_trace(one: list[Any], other: list[Any]) -> None:
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     assert (store.digest(one) == store.digest(other)) is same
+
+
+def test_traces_of_this_machine_are_kept_apart(tmp_path: Path) -> None:
+    """A local run must not touch files that are under version control."""
+    traced = Cell(CASE, {}, "observed", {"is": 1}, trace=(["main", "mnt:0", "getuid", [], "0"],))
+    store.write(tmp_path, [evidence("debian-6.12", "6.12", traced)], [CASE])
+    committed = files(tmp_path)
+    store.write(tmp_path, [evidence("local", "6.18", traced)], [CASE])
+    assert {name: text for name, text in files(tmp_path).items() if name in committed} == committed
+    assert (tmp_path / "traces-here" / f"{CASE}.json").exists()
+    assert [one.cells[0].trace for one in store.read(tmp_path)] == [traced.trace, traced.trace]
