@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ksem import backends, kernels
-from ksem.guest.case import Case, Params, combinations, needs_of, rules_of
+from ksem.guest.case import Case, Params, combinations, expected_by, needs_of, rules_of
 from ksem.model import Column, KsemError, release_key
 
 NEEDS = ("root", "userns", "fs", "syscall")
@@ -110,8 +110,7 @@ def _check_rules(case: Case, params: Params) -> None:
         for release in [rule.since, *rule.backports]:
             if release is not None:
                 release_key(release)
-        observation = rule.observation(**params) if callable(rule.observation) else rule.observation
-        if not isinstance(observation, dict):
+        if not isinstance(expected_by(rule, params), dict):
             raise KsemError("an expectation must be a dict")
 
 
@@ -155,15 +154,6 @@ def column(name: str, known: Iterable[Column], modules: Path | None = None, dead
     if found is None:
         raise KsemError(f"unknown column {name!r}{_nearest(name, [*listed, 'local'])}: `ksem kernels` lists the columns")
     return dataclasses.replace(found, modules=modules or found.modules, deadline=deadline or found.deadline)
-
-
-def find(name: str, known: Iterable[Behaviour]) -> Behaviour:
-    """The case of that name (dots or slashes). Raises KsemError with the nearest one."""
-    listed = {one.name: one for one in known}
-    wanted = name.removeprefix("cases/").removesuffix(".py").replace("/", ".")
-    if wanted not in listed:
-        raise KsemError(f"unknown case {name!r}{_nearest(wanted, listed)}: `ksem cases` lists the cases")
-    return listed[wanted]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

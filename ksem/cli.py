@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ksem import __version__, backends, cache, catalog, kernels, matrix, renderers, store
+from ksem import __version__, cache, catalog, kernels, matrix, renderers, runner, store
 from ksem.guest.case import combinations
 from ksem.kernels import debian
 from ksem.model import Column, Evidence, KsemError
@@ -130,9 +130,7 @@ def _run(options: argparse.Namespace) -> int:
     columns = [catalog.column(name, known, modules) for name in dict.fromkeys(names)]
     if not columns:
         raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
-    for column in columns:
-        kernels.source_of(column).check(column)
-        backends.backend(column.backend).check()
+    runner.check(columns)
     results = (options.results or root / "results").absolute()
     witness = _Witness()
     status = pytest.main(_pytest_arguments(options, root, columns, results), plugins=[witness])

@@ -5,26 +5,19 @@ Contract: pure; `model` and the case's data only. Nothing is run and nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from ksem.guest.case import Case, Rule, rules_of
+from ksem.guest.case import Case, Rule, expected_by, rules_of
 from ksem.model import Cell, Evidence, Result, Verdict, release_key, series_of
 
 
 def judge(case: Case, cell: Cell, evidence: Evidence) -> Result:
     """The verdict on one cell. What was not observed keeps its status as its verdict."""
     rule = rule_for(rules_of(case), evidence.release)
-    expected = expectation(rule, cell.params)
+    expected = expected_by(rule, cell.params)
     verdict = Verdict(cell.status) if cell.status != "observed" else (
         Verdict.CONFORMS if cell.observation == expected else Verdict.DIFFERS)
     return Result(cell, evidence.column, evidence.release, verdict, expected, rule.cites)
-
-
-def expectation(rule: Rule, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a rule expects of one parameter set."""
-    observation = rule.observation
-    return observation(**params) if callable(observation) else observation
 
 
 def rule_for(rules: Iterable[Rule], release: str) -> Rule:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# Shows a line of progress.
+Say = Callable[[str], None]
 
 
 class KsemError(Exception):
@@ -125,7 +128,7 @@ class Answer:
     observation: Mapping[str, Any] | None = None
     reason: str = ""
     traceback: str = ""
-    trace: tuple[Any, ...] = field(default=())
+    trace: tuple[Any, ...] = ()
 
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:[-~]?rc(\d+))?")

@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from ksem import backends, catalog, kernels, store
+from ksem import catalog, store
 from ksem.guest.case import Params, combinations
 from ksem.judge import judge
 from ksem.matrix import leaves
 from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict
-from ksem.runner import Runner
+from ksem.runner import Runner, check
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST)
 
@@ -59,9 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
         known = catalog.entries(root)
         columns = [catalog.column(name, known, Path(modules).absolute() if modules else None, deadline)
                    for name in dict.fromkeys(config.getoption("--column") or ["local"])]
-        for column in columns:
-            kernels.source_of(column).check(column)
-            backends.backend(column.backend).check()
+        if not hasattr(config, "workerinput"):
+            check(columns)
         config.pluginmanager.register(Session(config, columns), "ksem-session")
     except KsemError as problem:
         raise pytest.UsageError(str(problem)) from None
@@ -177,7 +176,6 @@ class Session:
     def pytest_unconfigure(self) -> None:
         """Whatever ended the session: no machine is left."""
         self.close()
-
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling | None:

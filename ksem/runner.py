@@ -6,19 +6,23 @@ Contract: everything but pytest and renderers. One runner serves one column at a
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
-from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Unavailable, upstream_release
+from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
-Say = Callable[[str], None]
+
+def check(columns: Iterable[Column]) -> None:
+    """Raise KsemError for what would keep a column from being run, as far as that can be known at once."""
+    for column in columns:
+        kernels.source_of(column).check(column)
+        backends.backend(column.backend).check()
 
 
 class Runner:
@@ -94,8 +98,7 @@ def _configuration(kernel: Kernel, behaviours: list[Behaviour]) -> dict[str, Any
     """The digest of a kernel's configuration, and the options that the cases ask for; nothing where it is not known."""
     if kernel.config is None:
         return {"config": None, "options": {}}
-    data = kernel.config.read_bytes()
-    text = (gzip.decompress(data) if kernel.config.suffix == ".gz" else data).decode()
+    text = kernel.config.read_text()
     asked = sorted({option for behaviour in behaviours for option in behaviour.case.options})
     found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
     return {"config": hashlib.sha256(text.encode()).hexdigest()[:16],

@@ -167,17 +167,6 @@ def test_an_unknown_column_without_any_near_one_suggests_none() -> None:
     assert "did you mean" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["area.thing", "area/thing", "cases/area/thing.py", "area/thing.py"])
-def test_a_case_is_found_by_any_of_its_names(name: str) -> None:
-    one = behaviour(case())
-    assert catalog.find(name, [one]) is one
-
-
-def test_an_unknown_case_comes_with_the_nearest_one() -> None:
-    with pytest.raises(KsemError, match=r"did you mean area\.thing\?"):
-        catalog.find("area/think", [behaviour(case())])
-
-
 def test_a_project_is_found_from_inside_it(tmp_path: Path) -> None:
     root = project(tmp_path, {"area/thing": CASE_TEXT})
     assert catalog.project(root / "cases" / "area") == root

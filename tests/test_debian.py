@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ksem.kernels import Say, debian
+from ksem.kernels import debian
 from ksem.kernels.debian import Offer
-from ksem.model import Column, Unavailable
+from ksem.model import Column, Say, Unavailable
 
 LARGE, SMALL = 46_000_000, 1_400
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 from made import case, cell, evidence
 
-from ksem.guest.case import Rule
-from ksem.judge import expectation, holds, judge, rule_for
+from ksem.guest.case import Rule, expected_by
+from ksem.judge import holds, judge, rule_for
 from ksem.model import Verdict
 
 BACKPORTED = Rule({"is": "new"}, since="6.19", backports=("6.12.70", "6.18.10"), cites="abc123")
@@ -70,7 +70,7 @@ def test_what_was_not_observed_keeps_its_status(status: str, observation: dict[s
 
 
 def test_an_expectation_may_be_a_function_of_the_parameters() -> None:
-    assert expectation(Rule(lambda flag: {"copy": [flag]}), {"flag": "ro"}) == {"copy": ["ro"]}
+    assert expected_by(Rule(lambda flag: {"copy": [flag]}), {"flag": "ro"}) == {"copy": ["ro"]}
     result = judge(case(lambda flag: {"copy": [flag]}), cell({"copy": ["ro"]}, {"flag": "ro"}), evidence("one", "6.12"))
     assert result.verdict is Verdict.CONFORMS
 

@@ -12,9 +12,8 @@ A failed call leaves owner and group as they were, which is read from outside.
 """
 
 from ksem.guest.case import Case
-from ksem.guest.lab import GROUP, OTHER, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, overflow_ids, user_name
 
-OVERFLOW = "overflow"
 MAPS = {
     "one id, as root": ({0: OWNER}, {0: GROUP}),
     "one id, as itself": ({OWNER: OWNER}, {GROUP: GROUP}),
@@ -27,7 +26,6 @@ WANTED = {
     "-1, unused number": (-1, 7), "overflow id, -1": (OVERFLOW, -1), "-1, overflow id": (-1, OVERFLOW),
     "-1, -1": (-1, -1),
 }
-
 
 
 def expected(mapped):
@@ -84,10 +82,6 @@ def observe(lab, mapped):
             uid, gid = (overflow[place] if one == OVERFLOW else one for place, one in enumerate(ids))
             table[name][wanted] = attempt(lab, process, name, uid, gid)
     return table
-
-
-def numbers(mapping, overflow):
-    return {overflow if inside == OVERFLOW else inside: outside for inside, outside in mapping.items()}
 
 
 def attempt(lab, process, name, uid, gid):

@@ -14,10 +14,9 @@ With two ids mapped, the first process can become the second.
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, CLONE
-from ksem.guest.lab import GROUP, OTHER, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, overflow_ids, user_name
 
 # What the namespace calls users and groups; OVERFLOW stands for the overflow ids, which a machine may have changed.
-OVERFLOW = "overflow"
 MAPS = {
     "nothing": ({}, {}),
     "one user, no group": ({0: OWNER}, {}),
@@ -96,10 +95,6 @@ def observe(lab, mapped):
     observation["become user"] = {name: process.attempt.setresuid(number, -1, -1)
                                   for name, number in wanted(overflow[0])}
     return observation
-
-
-def numbers(mapping, overflow):
-    return {overflow if inside == OVERFLOW else inside: outside for inside, outside in mapping.items()}
 
 
 def wanted(overflow):

@@ -15,7 +15,7 @@ A write is tried in every mount, because a call that returns 0 may have done not
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AT, AT_FDCWD, MOUNT_ATTR, MS, O
-from ksem.guest.lab import mount_flags
+from ksem.guest.lab import mount_flags, mount_options
 
 # Mounts from the root of the tree down, each with its flags. `bound` ones are binds of a directory of the root's
 # filesystem, the others filesystems of their own.
@@ -47,9 +47,7 @@ def after(words, changed, call):
 
 
 def mount_of(words):
-    own = [word for word in words if word not in ("bound", "ro")]
-    atime = [] if "noatime" in words else ["relatime"]
-    return {"flags": sorted(["ro" if "ro" in words else "rw", *own, *atime]),
+    return {"flags": mount_options(word for word in words if word != "bound"),
             "write": "EROFS" if "ro" in words else "ok"}
 
 

@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from ksem.machine import Machine
-from ksem.model import Column, Kernel
-
-Say = Callable[[str], None]
+from ksem.model import Column, Kernel, Say
 
 
 @dataclass(frozen=True)

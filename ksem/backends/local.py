@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ksem import bootstrap
-from ksem.backends import Running, Say
+from ksem.backends import Running
 from ksem.guest import lab
 from ksem.guest.wire import Channel
 from ksem.machine import Machine
-from ksem.model import Column, Kernel, Unavailable
+from ksem.model import Column, Kernel, Say, Unavailable
 
 
 @contextlib.contextmanager

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ksem import cache, initramfs
-from ksem.backends import Running, Say
+from ksem.backends import Running
 from ksem.guest.wire import Channel
 from ksem.machine import Machine
-from ksem.model import Column, Kernel, Lost, Unavailable
+from ksem.model import Column, Kernel, Lost, Say, Unavailable
 
 PROGRAM = "qemu-system-x86_64"
 MEMORY = 256

@@ -71,7 +71,7 @@ def _rehearse() -> None:
     first.attempt.mount("none", "/proc/0/rehearsal", "none", MS.REC | MS.PRIVATE, None)
     first.attempt.unshare(CLONE.NEWNS | 1 << 62)
     for call in ("chdir", "umount2", "mkdir"):
-        first.attempt.__getattr__(call)(*["", 0][:len(syscalls.SIGNATURES[call].arguments)])
+        getattr(first.attempt, call)(*["", 0][:len(syscalls.SIGNATURES[call].arguments)])
     first.attempt.mountinfo("/")
     _text(_answered(trace, {"status": "observed", "observation": {}}))
 

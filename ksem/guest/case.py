@@ -81,3 +81,8 @@ def rules_of(case: Case) -> Tuple[Rule, ...]:
     if isinstance(case.expect, tuple):
         return case.expect
     return (Rule(case.expect),)
+
+
+def expected_by(rule: Rule, params: Mapping[str, Any]) -> Observation:
+    """What a rule expects of one parameter set."""
+    return rule.observation(**params) if callable(rule.observation) else rule.observation

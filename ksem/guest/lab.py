@@ -9,8 +9,6 @@ it stands in a user namespace too, as root of one id, and `privileged` is False.
 import os
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
-from ksem.guest import flags
-from ksem.guest.case import Unsupported
 from ksem.guest.flags import AT, AT_FDCWD, CLONE, MS, PR, O
 from ksem.guest.process import Process
 from ksem.guest.trace import Trace
@@ -21,6 +19,7 @@ OWNER = 2100000001
 OTHER = 2100000002
 GROUP = 2100000003
 USERS = {0: "root", OWNER: "owner", OTHER: "other", GROUP: "group"}
+OVERFLOW = "overflow"
 ROOT = "/tmp"
 
 MOUNT_FLAGS = {
@@ -129,11 +128,6 @@ class Lab(Process):
             if ids:
                 writer.write_file(proc + name, _map(ids))
 
-    def need_root(self) -> None:
-        """End here unless the case's processes may change ids of the machine."""
-        if not self.privileged:
-            raise Unsupported("needs root outside of any user namespace")
-
 
 def mount_flags(options: Iterable[str]) -> int:
     """The flags of mount(2) for options by their names in mountinfo."""
@@ -143,9 +137,21 @@ def mount_flags(options: Iterable[str]) -> int:
     return value
 
 
+def mount_options(options: Iterable[str]) -> List[str]:
+    """What mountinfo shows for such options, sorted: relatime is the default, strictatime the lack of a word."""
+    words = set(options)
+    default = [] if words & {"noatime", "strictatime"} else ["relatime"]
+    return sorted(["ro" if "ro" in words else "rw", *default, *(words - {"ro", "relatime", "strictatime"})])
+
+
 def user_name(uid: int, overflow: int = -1) -> str:
     """An id as observations name it: root, owner, other, group, overflow or its number."""
-    return "overflow" if uid == overflow else USERS.get(uid, str(uid))
+    return OVERFLOW if uid == overflow else USERS.get(uid, str(uid))
+
+
+def numbers(mapping: Dict[Any, int], overflow: int) -> Dict[int, int]:
+    """A map of ids in which OVERFLOW stands for the overflow id, which a machine may have changed."""
+    return {overflow if inside == OVERFLOW else inside: outside for inside, outside in mapping.items()}
 
 
 def _map(ids: Dict[int, int]) -> str:
@@ -159,6 +165,3 @@ def overflow_ids() -> List[int]:
         with open("/proc/sys/kernel/" + name) as file:
             values.append(int(file.read()))
     return values
-
-
-__all__ = ["GROUP", "OTHER", "OWNER", "Lab", "flags", "mount_flags", "overflow_ids", "user_name"]

@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
 from typing import Protocol, cast
 
-from ksem.model import Column, Kernel
-
-Say = Callable[[str], None]
+from ksem.model import Column, Kernel, Say
 
 
 class Source(Protocol):

@@ -20,8 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ksem import cache
-from ksem.kernels import Say
-from ksem.model import Column, Kernel, Unavailable, release_key, series_of, upstream_release
+from ksem.model import Column, Kernel, Say, Unavailable, release_key, series_of, upstream_release
 
 PREFIX = "debian-"
 FLAVOUR = "-cloud-amd64"
@@ -111,15 +110,13 @@ def order(offer: Offer) -> tuple[tuple[int, int, int, int], str]:
 
 def known() -> list[Offer]:
     """What the archive offered when it was last asked, and what was fetched before."""
-    offers = {}
-    for path in sorted(cache.directory("debian", "kernels").glob("*/offer.json")):
-        offer = _offer(json.loads(path.read_text()))
-        offers[offer.directory] = offer
     try:
         listed = json.loads(_index_path().read_text())
     except (OSError, ValueError):
         listed = []
-    return list(({_offer(entry).directory: _offer(entry) for entry in listed} | offers).values())
+    fetched = [json.loads(path.read_text()) for path in sorted(cache.directory("debian", "kernels").glob("*/offer.json"))]
+    # What was fetched is described by itself, whatever the archive says of it now.
+    return list({offer.directory: offer for offer in map(_offer, [*listed, *fetched])}.values())
 
 
 def _offer(entry: dict[str, object]) -> Offer:

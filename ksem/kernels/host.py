@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ksem.kernels import Say
-from ksem.model import Column, Kernel, upstream_release
+from ksem.model import Column, Kernel, Say, upstream_release
 
 
 def column(name: str) -> Column | None:

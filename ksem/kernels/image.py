@@ -10,8 +10,7 @@ import re
 from pathlib import Path
 
 from ksem import initramfs
-from ksem.kernels import Say
-from ksem.model import Column, Kernel, KsemError, upstream_release
+from ksem.model import Column, Kernel, KsemError, Say, upstream_release
 
 PREFIX = "image:"
 
