@@ -38,6 +38,13 @@ def state() -> dict[str, str]:
 CHANGING = ("dentry-state", "file-nr", "inode-nr", "inode-state", "ns_last_pid", "random", "aio-nr", "pty")
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory outside of /tmp, which a case has covered with its own."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        yield Path(name)
+
+
 def text(path: Path) -> str:
     try:
         return path.read_text()
@@ -53,13 +60,11 @@ def test_all_cases_leave_the_machine_as_it_was(tmp_path: Path) -> None:
 
 
 @ROOT_ONLY
-def test_an_ordinary_user_runs_what_needs_no_root(tmp_path: Path) -> None:
+def test_an_ordinary_user_runs_what_needs_no_root(place: Path) -> None:
     """In a copy that the user can read, with a home of its own: nothing may depend on being root."""
-    for parent in (tmp_path, *tmp_path.parents):
-        # pytest's own directories are root's alone; how many there are depends on -n.
-        if parent.stat().st_mode & 0o777 == 0o700:
-            parent.chmod(0o755)
-    mine = tmp_path / "mine"
+    # Not below pytest's own directory, which is root's alone.
+    place.chmod(0o755)
+    mine = place / "mine"
     mine.mkdir()
     os.chown(mine, NOBODY, NOBODY)
     parts = [project.ROOT / name for name in ("cases", "ksem", "pyproject.toml")]
@@ -77,13 +82,6 @@ def test_an_ordinary_user_runs_what_needs_no_root(tmp_path: Path) -> None:
     assert found.environment["caller"] == "ordinary user"
     statuses = {cell.case.partition(".")[0]: cell.status for cell in found.cells}
     assert (statuses["bind_flags"], statuses["chown_setid"]) == ("observed", "unsupported")
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory outside of /tmp, which a case has covered with its own."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
-        yield Path(name)
 
 
 def told(fifo: Path) -> str:
