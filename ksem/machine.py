@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import marshal
+import re
+import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,26 @@ STATUSES = ("observed", "unsupported", "broken")
 def guest_modules(compiled: bool) -> dict[str, str | list[str]]:
     """All of ksem.guest but what a machine starts with, as the loader takes it: texts, or code for this very Python."""
     paths = [path for path in sorted(GUEST.glob("*.py")) if path.stem not in ("__init__", "init", "loader", "wire")]
-    return {f"ksem.guest.{path.stem}": [_code(path)] if compiled else path.read_text() for path in paths}
+    return {f"ksem.guest.{path.stem}": [_code(path.read_text(), f"ksem/guest/{path.name}", False)] if compiled
+            else path.read_text() for path in paths}
 
 
-def _code(path: Path) -> str:
-    # Without docstrings, which the far side never shows.
-    code = compile(path.read_text(), f"ksem/guest/{path.name}", "exec", optimize=2)
-    # As text, not base64: what the wire deflates afterwards becomes a third smaller.
-    return marshal.dumps(code).decode("latin-1")
+def _code(text: str, filename: str, lines: bool) -> str:
+    """A module's code as text (bytes as latin-1), without docstrings; without line numbers it is only half as long."""
+    code = compile(text, filename, "exec", optimize=2)
+    return marshal.dumps(code if lines else _without_lines(code)).decode("latin-1")
+
+
+def _without_lines(code: types.CodeType) -> types.CodeType:
+    constants = tuple(_without_lines(one) if isinstance(one, types.CodeType) else one for one in code.co_consts)
+    return code.replace(co_linetable=b"", co_consts=constants)
+
+
+def _with_source(traceback: str, filename: str, text: str) -> str:
+    """A traceback with the lines of a file that was sent as code, which the far side could not show."""
+    lines = text.splitlines()
+    return re.sub(rf'^  File "{re.escape(filename)}", line (\d+), in .*$(?!\n    )',
+                  lambda place: f"{place.group()}\n    {lines[int(place.group(1)) - 1].strip()}", traceback, flags=re.MULTILINE)
 
 
 class Machine:
@@ -46,14 +60,16 @@ class Machine:
         self._channel = channel
         self._console = console
         self._sent: dict[str, str] = {}
+        # Whether the far side runs this very Python, and so its code.
+        self._same = False
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
         ready = self._receive(deadline, "the kernel did not answer")
         if ready.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {ready.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
-        same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        self._ask({"load": guest_modules(same), "start": "ksem.guest.agent"}, MARGIN, "started")
+        self._same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
+        self._ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, MARGIN, "started")
 
     def environment(self) -> dict[str, Any]:
         """ksem.guest.environment's answer."""
@@ -63,8 +79,10 @@ class Machine:
             deadline: float) -> Answer:
         """Run one case (a dotted module name below `cases.`) with one parameter set. Raises Lost."""
         module = f"cases.{case}"
+        filename = module.replace(".", "/") + ".py"
         if self._sent.get(module) != source:
-            self._ask({"load": {module: source}}, MARGIN, "loaded")
+            sent = [_code(source, filename, True)] if self._same else source
+            self._ask({"load": {module: sent}}, MARGIN, "loaded")
             self._sent[module] = source
         request = {"case": module, "params": dict(params), "needs": list(needs), "deadline": deadline}
         answer = self._ask({"run": request}, deadline + MARGIN, "status")
@@ -76,7 +94,8 @@ class Machine:
             raise Lost(f"the agent sent a trace that cannot be read ({error!r})", self._console()) from error
         observation = answer.get("observation")
         return Answer(answer["status"], observation if isinstance(observation, dict) else None,
-                      str(answer.get("reason", "")), str(answer.get("traceback", "")), trace)
+                      str(answer.get("reason", "")),
+                      _with_source(str(answer.get("traceback", "")), filename, source), trace)
 
     def stop(self) -> None:
         """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""

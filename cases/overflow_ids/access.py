@@ -73,8 +73,7 @@ def observe(lab, owner, mode):
     for name, process, own_id in (("plain user", plain, OWNER), ("root of a user namespace", inside, 0)):
         build(lab, process.name, OWNERS[owner], mode)
         lab.chdir(process.name)
-        process.chdir(process.name)
-        seen = process.statx(AT_FDCWD, ".", 0, 0x7FF)
+        _, seen = process.values([("chdir", process.name), ("statx", AT_FDCWD, ".", 0, 0x7FF)])
         table[name] = dict(tried(process, own_id), owner=user_name(seen["uid"], overflow))
         table[name]["left"] = lab.list_directory(".")
         lab.chdir("..")
@@ -92,18 +91,19 @@ def build(lab, path, owner, mode):
 
 
 def tried(process, own_id):
-    attempt = process.attempt
-    return {
-        "read": process.try_open("file", 0),
-        "list": attempt.list_directory("."),
-        "may write": attempt.access("file", W_OK),
-        "write": process.try_open("file", O.WRONLY),
-        "create": process.try_open("created", O.WRONLY | O.CREAT),
-        "mkdir": attempt.mkdir("made", 0o755),
-        "rename": attempt.rename("rename me", "renamed"),
-        "unlink": attempt.unlink("unlink me"),
-        "chmod file": attempt.chmod("file", 0o600),
-        "chmod directory": attempt.chmod(".", 0o700),
-        "chown file": attempt.chown("file", own_id, own_id and GROUP),
-        "chown directory": attempt.chown(".", own_id, own_id and GROUP),
+    own_group = own_id and GROUP
+    calls = {
+        "read": ("try_open", "file", 0),
+        "list": ("try_open", ".", O.DIRECTORY),
+        "may write": ("access", "file", W_OK),
+        "write": ("try_open", "file", O.WRONLY),
+        "create": ("try_open", "created", O.WRONLY | O.CREAT),
+        "mkdir": ("mkdir", "made", 0o755),
+        "rename": ("rename", "rename me", "renamed"),
+        "unlink": ("unlink", "unlink me"),
+        "chmod file": ("chmod", "file", 0o600),
+        "chmod directory": ("chmod", ".", 0o700),
+        "chown file": ("chown", "file", own_id, own_group),
+        "chown directory": ("chown", ".", own_id, own_group),
     }
+    return dict(zip(calls, process.batch(calls.values())))

@@ -16,7 +16,7 @@ from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, CLONE
 from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, overflow_ids, user_name
 
-# What the namespace calls users and groups; OVERFLOW stands for the overflow ids, which a machine may have changed.
+# What the namespace calls users and groups.
 MAPS = {
     "nothing": ({}, {}),
     "one user, no group": ({0: OWNER}, {}),
@@ -28,6 +28,7 @@ MAPS = {
 }
 FILES = {"own": (OWNER, GROUP), "other's": (OTHER, OTHER), "own, other group": (OWNER, OTHER), "root's": (0, 0)}
 CALLS = ("getuid", "geteuid", "getgid", "getegid")
+ASKED = [(call,) for call in CALLS]
 WANTED = {"root": 0, "1": 1, "the overflow id": OVERFLOW}
 
 
@@ -81,33 +82,37 @@ def observe(lab, mapped):
     for name, (uid, gid) in FILES.items():
         lab.file("files/" + name, 0o644, uid, gid)
     process = lab.become(lab.fork("inside"), OWNER, GROUP)
-    observation = {"outside": ids_of(process, overflow)}
-    process.unshare(CLONE.NEWUSER)
-    observation["before"] = ids_of(process, overflow)
+    outside, before = two_looks_at_ids(process, overflow)
     uids, gids = MAPS[mapped]
     lab.map_ids(process, numbers(uids, overflow[0]), numbers(gids, overflow[1]), by=lab)
-    observation["after"] = ids_of(process, overflow)
-    observation["files"] = owners(process, overflow)
-    observation["files from outside"] = owners(lab, overflow)
-    # The real id only: a process whose effective id changed would lose the capabilities for the next attempt.
-    observation["become group"] = {name: process.attempt.setresgid(number, -1, -1)
-                                   for name, number in wanted(overflow[1])}
-    observation["become user"] = {name: process.attempt.setresuid(number, -1, -1)
-                                  for name, number in wanted(overflow[0])}
-    return observation
+    return {
+        "outside": outside,
+        "before": before,
+        "after": named(process.values(ASKED), overflow),
+        "files": owners(process, overflow),
+        "files from outside": owners(lab, overflow),
+        # The real id only: a process whose effective id changed would lose the capabilities for the next attempt.
+        "become group": become_each(process, "setresgid", overflow[1]),
+        "become user": become_each(process, "setresuid", overflow[0]),
+    }
 
 
-def wanted(overflow):
-    return [(name, overflow if number == OVERFLOW else number) for name, number in WANTED.items()]
+def two_looks_at_ids(process, overflow):
+    """Outside of the user namespace, and inside while nothing is mapped."""
+    seen = process.values([*ASKED, ("unshare", CLONE.NEWUSER), *ASKED])
+    return named(seen[:len(ASKED)], overflow), named(seen[-len(ASKED):], overflow)
 
 
-def ids_of(process, overflow):
-    return {call: user_name(getattr(process, call)(), overflow["gid" in call]) for call in CALLS}
+def named(values, overflow):
+    return {call: user_name(value, overflow["gid" in call]) for call, value in zip(CALLS, values)}
 
 
 def owners(process, overflow):
-    seen = {}
-    for name in FILES:
-        now = process.statx(AT_FDCWD, "files/" + name, 0, 0x7FF)
-        seen[name] = "%s:%s" % (user_name(now["uid"], overflow[0]), user_name(now["gid"], overflow[1]))
-    return seen
+    seen = process.values(("statx", AT_FDCWD, "files/" + name, 0, 0x7FF) for name in FILES)
+    return {name: "%s:%s" % (user_name(now["uid"], overflow[0]), user_name(now["gid"], overflow[1]))
+            for name, now in zip(FILES, seen)}
+
+
+def become_each(process, call, overflow):
+    numbers_wanted = [overflow if number == OVERFLOW else number for number in WANTED.values()]
+    return dict(zip(WANTED, process.batch((call, number, -1, -1) for number in numbers_wanted)))

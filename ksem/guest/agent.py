@@ -20,7 +20,6 @@ import select
 import signal
 import sys
 import time
-import traceback
 from typing import Any, Dict
 
 from ksem.guest import environment, lab, needs, syscalls
@@ -85,7 +84,7 @@ def run(request: Dict[str, Any]) -> bytes:
         # Here and not in the child: the next parameter set finds it imported.
         importlib.import_module(request["case"])
     except Exception as problem:
-        return _text(_broken("%s: %s" % (type(problem).__name__, problem), traceback.format_exc()))
+        return _text(_broken("%s: %s" % (type(problem).__name__, problem), _traceback()))
     receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -133,9 +132,9 @@ def _observed(request: Dict[str, Any]) -> Answer:
     except Unsupported as missing:
         answer = {"status": "unsupported", "reason": str(missing)}
     except Broken as problem:
-        answer = _broken(str(problem), traceback.format_exc())
+        answer = _broken(str(problem), _traceback())
     except BaseException as problem:
-        answer = _broken("%s: %s" % (type(problem).__name__, problem), traceback.format_exc())
+        answer = _broken("%s: %s" % (type(problem).__name__, problem), _traceback())
     return _answered(trace, answer)
 
 
@@ -153,6 +152,12 @@ def _builtin(observation: Any) -> Dict[str, Any]:
 
 def _broken(reason: str, text: str = "") -> Answer:
     return {"status": "broken", "reason": reason, "traceback": text, "trace": []}
+
+
+def _traceback() -> str:
+    # Here, as it is slow to import and seldom needed.
+    import traceback
+    return traceback.format_exc()
 
 
 def _read(descriptor: int, deadline: float) -> Any:

@@ -7,7 +7,7 @@ it stands in a user namespace too, as root of one id, and `privileged` is False.
 """
 
 import os
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ksem.guest.flags import AT, AT_FDCWD, CLONE, MS, PR, O
 from ksem.guest.process import Process
@@ -82,14 +82,7 @@ class Lab(Process):
     def become(self, process: Process, uid: int, gid: int, groups: Sequence[int] = (),
                capabilities: Sequence[int] = ()) -> Process:
         """Turn a root process into a user that keeps just the named capabilities."""
-        process.prctl(PR.SET_KEEPCAPS, 1)
-        process.setgroups(len(groups), list(groups))
-        process.setresgid(gid, gid, gid)
-        process.setresuid(uid, uid, uid)
-        process.capset(None, {"effective": list(capabilities), "permitted": list(capabilities),
-                              "inheritable": []})
-        # After setuid a process is not dumpable and could not write its own id maps.
-        process.prctl(PR.SET_DUMPABLE, 1)
+        process.values(_becoming(uid, gid, groups, capabilities))
         return process
 
     def enter_sandbox(self) -> None:
@@ -107,8 +100,8 @@ class Lab(Process):
 
     def mapped(self, name: str, uids: Dict[int, int], gids: Dict[int, int]) -> Process:
         """A process of OWNER and GROUP in a user namespace whose maps root wrote, so that they may hold any ids."""
-        process = self.become(self.fork(name), OWNER, GROUP)
-        process.unshare(CLONE.NEWUSER)
+        process = self.fork(name)
+        process.values([*_becoming(OWNER, GROUP, (), ()), ("unshare", CLONE.NEWUSER)])
         self.map_ids(process, uids, gids, by=self)
         return process
 
@@ -121,12 +114,23 @@ class Lab(Process):
         """
         writer = by or process
         proc = "/proc/self" if writer is process else "/proc/%d" % process.pid
-        if writer is process:
-            writer.write_file(proc + "/setgroups", "deny")
-        for name, ids in (("/uid_map", uids), ("/gid_map", gids)):
-            # An empty map is one that was never written: writing nothing is EINVAL.
-            if ids:
-                writer.write_file(proc + name, _map(ids))
+        texts = {"setgroups": "deny" if writer is process else "", "uid_map": _map(uids), "gid_map": _map(gids)}
+        # An empty map is one that was never written: writing nothing is EINVAL.
+        writer.values(("write_file", "%s/%s" % (proc, name), text) for name, text in texts.items() if text)
+
+
+def _becoming(uid: int, gid: int, groups: Sequence[int], capabilities: Sequence[int]) -> List[Tuple[Any, ...]]:
+    """The calls that turn root into a user with some capabilities."""
+    held = list(capabilities)
+    return [
+        ("prctl", PR.SET_KEEPCAPS, 1),
+        ("setgroups", len(groups), list(groups)),
+        ("setresgid", gid, gid, gid),
+        ("setresuid", uid, uid, uid),
+        ("capset", {"effective": held, "permitted": held, "inheritable": []}),
+        # After setuid a process is not dumpable and could not write its own id maps.
+        ("prctl", PR.SET_DUMPABLE, 1),
+    ]
 
 
 def mount_flags(options: Iterable[str]) -> int:

@@ -7,7 +7,6 @@ a list with its marshalled code (bytes as latin-1) where both sides run the same
 
 import importlib.machinery
 import importlib.util
-import linecache
 import marshal
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Union
@@ -46,6 +45,8 @@ class Sources:
             exec(marshal.loads(text[0].encode("latin-1")), module.__dict__)
             return
         filename = name.replace(".", "/") + ".py"
+        # Here, as it is slow to import: code that was compiled before does not need it.
+        import linecache
         # Without this a traceback could not show the lines of a file that exists nowhere.
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         exec(compile(text, filename, "exec"), module.__dict__)

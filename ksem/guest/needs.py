@@ -58,7 +58,7 @@ def _registered(name: str) -> bool:
 def _syscall(name: str) -> Optional[str]:
     """Invalid arguments: any answer but ENOSYS means that the call exists."""
     arguments = [-1 if not isinstance(kind, type(syscalls.TEXT)) else "" for _, kind
-                 in syscalls.SIGNATURES[name].arguments if not kind.output]
+                 in syscalls.SIGNATURES[name].arguments if kind.given]
     if name == "mount_setattr":
         arguments[-1] = {}  # type: ignore[call-overload]
     _, error = syscalls.execute(name, arguments)

@@ -7,10 +7,11 @@ order in which they are written, and the trace needs no clock.
 
 import array
 import fcntl
-import json
+import functools
+import marshal
 import os
 import socket
-from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Sequence, Tuple
 
 from ksem.guest import readers, syscalls
 from ksem.guest.case import Broken
@@ -19,6 +20,9 @@ from ksem.guest.trace import Trace
 # Descriptors from here on are ours; a case sees 0, 1, 2 and its own from 3 on, whatever runs it.
 PRIVATE = 200
 MESSAGE = 1 << 17
+# An open whose descriptor is closed at once: recorded as the two calls that it is.
+TRY_OPEN = "try_open"
+Outcome = Tuple[Any, Optional[str]]
 
 
 class Attempt:
@@ -28,7 +32,11 @@ class Attempt:
         self._process = process
 
     def __getattr__(self, call: str) -> Callable[..., str]:
-        return lambda *given: self._process.issue(call, list(given))[1] or "ok"
+        method = self.__dict__[call] = functools.partial(self._outcome, call)
+        return method
+
+    def _outcome(self, call: str, *given: Any) -> str:
+        return self._process.issue(call, list(given))[1] or "ok"
 
 
 class Process:
@@ -50,38 +58,53 @@ class Process:
     def __getattr__(self, call: str) -> Callable[..., Any]:
         if call not in syscalls.SIGNATURES and call not in readers.READERS:
             raise AttributeError("no call named %r: SIGNATURES in ksem/guest/syscalls.py lists them" % call)
-        return lambda *given: self._must(call, list(given))
+        method = self.__dict__[call] = functools.partial(self._must, call)
+        return method
 
     def issue(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
         """Make a call and record it: its value and None, or None and the errno's name."""
-        value, error = self._perform([[call, given]])[0]
+        value, error = perform(call, given)
         self._record(call, given, value, error)
         return value, error
 
-    def batch(self, calls: Iterable[Tuple[Any, ...]]) -> List[str]:
-        """Several calls, each (name, argument, ...), in one go: for each its outcome, as `attempt` gives it.
+    def batch(self, calls: Iterable[Tuple[Any, ...]]) -> List[Any]:
+        """Several calls, each (name, argument, ...), in one go: for each its outcome as of an `attempt`, or what a reader read.
 
         A call of a child costs two switches of processes, which an emulated machine feels: a table is cheaper in one batch.
         """
-        wanted = [[call[0], list(call[1:])] for call in calls]
-        outcomes = []
-        for (call, given), (value, error) in zip(wanted, self._perform(wanted)):
-            self._record(call, given, value, error)
-            outcomes.append(error or (value if call in readers.READERS else "ok"))
-        return outcomes
+        return [error or (value if call in readers.READERS else "ok") for call, _, value, error in self._performed(calls)]
+
+    def values(self, calls: Iterable[Tuple[Any, ...]]) -> List[Any]:
+        """Several calls in one go, all of which must succeed: their values."""
+        done = self._performed(calls)
+        for call, given, _, error in done:
+            self._demand(call, given, error)
+        return [value for _, _, value, _ in done]
+
+    def _performed(self, calls: Iterable[Tuple[Any, ...]]) -> List[Tuple[str, List[Any], Any, Optional[str]]]:
+        wanted = [(call[0], list(call[1:])) for call in calls]
+        done = [(call, given, *outcome) for (call, given), outcome in zip(wanted, self._perform(wanted))]
+        for one in done:
+            self._record(*one)
+        return done
 
     def _record(self, call: str, given: List[Any], value: Any, error: Optional[str]) -> None:
+        if call == TRY_OPEN:
+            self._trace.record(self.name, self._where, "open", [*given, 0], value, error)
+            if error is None:
+                self._trace.record(self.name, self._where, "close", [value], 0, None)
+            return
         self._trace.record(self.name, self._where, call, given, value, error)
         if call == "unshare" and error is None:
             self._trace.unshared(self.namespaces, given[0])
             self._where = _where(self.namespaces)
 
     def try_open(self, path: str, flags: int) -> str:
-        """Whether a path can be opened so: "ok" or the errno's name. Leaves no descriptor, which would keep a mount busy."""
-        value, error = self.issue("open", [path, flags, 0])
-        if error is None:
-            self.close(value)
-        return error or "ok"
+        """Whether a path can be opened so: "ok" or the errno's name. Leaves no descriptor, which would keep a mount busy.
+
+        In a batch: ("try_open", path, flags).
+        """
+        return self.issue(TRY_OPEN, [path, flags])[1] or "ok"
 
     def fork(self, name: str) -> "Child":
         """Another process, a child of this one, that waits for calls."""
@@ -93,13 +116,16 @@ class Process:
         self._trace.record(self.name, self._where, "fork", [], "<%s>" % name, None)
         return child
 
-    def _must(self, call: str, given: List[Any]) -> Any:
-        value, error = self.issue(call, given)
-        if error is not None:
-            raise Broken("%s: %s%r failed with %s" % (self.name, call, tuple(given), error))
+    def _must(self, call: str, *given: Any) -> Any:
+        value, error = self.issue(call, list(given))
+        self._demand(call, given, error)
         return value
 
-    def _perform(self, calls: List[List[Any]]) -> List[Any]:
+    def _demand(self, call: str, given: Sequence[Any], error: Optional[str]) -> None:
+        if error is not None:
+            raise Broken("%s: %s%r failed with %s" % (self.name, call, tuple(given), error))
+
+    def _perform(self, calls: List[Tuple[str, List[Any]]]) -> List[Outcome]:
         return [perform(call, given) for call, given in calls]
 
     def _fork(self, theirs: socket.socket) -> int:
@@ -114,7 +140,13 @@ class Child(Process):
         super().__init__(name, pid, namespaces, trace)
         self._control = control
 
-    def _perform(self, calls: List[List[Any]]) -> List[Any]:
+    def issue(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+        """Have the process make a call, and record it."""
+        value, error = self._perform([(call, given)])[0]
+        self._record(call, given, value, error)
+        return value, error
+
+    def _perform(self, calls: List[Tuple[str, List[Any]]]) -> List[Outcome]:
         return list(self._ask(calls, None))
 
     def _fork(self, theirs: socket.socket) -> int:
@@ -124,7 +156,7 @@ class Child(Process):
         rights = [] if passed is None else [
             (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [passed.fileno()]))]
         try:
-            message = json.dumps(request).encode("ascii")
+            message = marshal.dumps(request)
             if rights:
                 self._control.sendmsg([message], rights)
             else:
@@ -134,21 +166,26 @@ class Child(Process):
             answer = b""
         if not answer:
             raise Broken("the process %s is gone" % self.name)
-        return json.loads(answer.decode("ascii"))
+        return marshal.loads(answer)
 
 
 def _where(namespaces: Dict[str, int]) -> str:
     return " ".join("%s:%d" % item for item in sorted(namespaces.items()))
 
 
-def perform(call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+def perform(call: str, given: List[Any]) -> Outcome:
     """A system call, or a reader, in this very process."""
-    if call in readers.READERS:
-        try:
-            return readers.READERS[call](*given), None
-        except OSError as error:
-            return None, readers.errno_name(error)
-    return syscalls.execute(call, given)
+    if call in syscalls.SIGNATURES:
+        return syscalls.execute(call, given)
+    if call == TRY_OPEN:
+        value, error = syscalls.execute("open", [*given, 0])
+        if error is None:
+            syscalls.execute("close", [value])
+        return value, error
+    try:
+        return readers.READERS[call](*given), None
+    except OSError as error:
+        return None, readers.errno_name(error)
 
 
 def private(sock: socket.socket) -> socket.socket:
@@ -185,8 +222,8 @@ def _serve(control: socket.socket) -> NoReturn:
             answer: Any = _forked(passed)
             passed.close()
         else:
-            answer = [perform(call, given) for call, given in json.loads(request.decode("ascii"))]
-        control.send(json.dumps(answer).encode("ascii"))
+            answer = [perform(call, given) for call, given in marshal.loads(request)]
+        control.send(marshal.dumps(answer))
 
 
 def _receive(control: socket.socket) -> Tuple[bytes, Optional[socket.socket]]:

@@ -24,8 +24,12 @@ _NUMBERS: Dict[str, int] = {
 
 
 class Kind:
-    """How one argument is given to C (`pack`) and written down (`show`)."""
+    """How one argument is given to C (`pack`) and written down (`show`).
 
+    given: whether the caller names it. output: whether the kernel fills it.
+    """
+
+    given = True
     output = False
 
     def pack(self, value: Any) -> Any:
@@ -124,13 +128,33 @@ class _Capabilities(Kind):
                                   ("effective", "permitted", "inheritable") if name in value)
 
 
-class _Output(Kind):
-    """A buffer that the kernel fills; not given by the caller, its content is the call's value."""
+class _Fixed(Kind):
+    """An argument that is always the same."""
 
+    given = False
+
+    def __init__(self, value: Any, text: str) -> None:
+        self.value = value
+        self.text = text
+
+    def pack(self, value: Any) -> Any:
+        return self.value
+
+    def show(self, value: Any) -> str:
+        return self.text
+
+
+class _Output(Kind):
+    """A buffer that the kernel fills; its content is the call's value."""
+
+    given = False
     output = True
 
     def __init__(self, size: int) -> None:
         self.size = size
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(self.size)
 
     def decode(self, data: bytes, returned: int) -> Any:
         return data[:returned].decode("utf-8", "surrogateescape")
@@ -164,7 +188,10 @@ def _call(*arguments: Tuple[str, Kind]) -> Signature:
 
 _PATH = ("path", TEXT)
 _OWNER = (("owner", INT), ("group", INT))
-_ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _MountAttr()))
+_ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _MountAttr()),
+         ("size", _Fixed(ctypes.c_size_t(32), "32")))
+# For the caller itself, with sets of 64 bits.
+_CAPABILITY_HEADER = _Fixed(struct.pack("=Ii", 0x20080522, 0), "{_LINUX_CAPABILITY_VERSION_3, 0}")
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
 SIGNATURES: Dict[str, Signature] = {
@@ -210,38 +237,29 @@ SIGNATURES: Dict[str, Signature] = {
     "setresuid": _call(*_THREE_IDS),
     "setresgid": _call(*_THREE_IDS),
     "setgroups": _call(("size", INT), ("list", IDS)),
-    "capset": _call(("header", TEXT), ("data", _Capabilities())),
+    "capset": _call(("header", _CAPABILITY_HEADER), ("data", _Capabilities())),
     "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT)),
 }
 
 
 def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
     """Make one call: its value and None, or None and the name of the errno."""
-    output: Optional[Tuple[_Output, Any]] = None
-    packed: List[Any] = []
-    position = 0
+    values = iter(given)
+    packed = []
+    output: Optional[_Output] = None
     for _, kind in SIGNATURES[name].arguments:
+        packed.append(kind.pack(next(values) if kind.given else None))
         if kind.output:
             assert isinstance(kind, _Output)
-            output = (kind, ctypes.create_string_buffer(kind.size))
-            packed.append(output[1])
-        else:
-            packed.append(kind.pack(given[position]))
-            position += 1
-    if name == "mount_setattr":
-        packed.append(ctypes.c_size_t(32))
-    if name == "capset":
-        # _LINUX_CAPABILITY_VERSION_3, for the caller itself.
-        packed[0] = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)
+            output, buffer = kind, packed[-1]
     returned = _invoke(name, packed)
     if returned < 0:
         code = ctypes.get_errno()
         return None, errno.errorcode.get(code, str(code))
-    return (output[0].decode(output[1].raw, returned) if output else returned), None
+    return (output.decode(buffer.raw, returned) if output else returned), None
 
 
 def _invoke(name: str, packed: List[Any]) -> int:
-    ctypes.set_errno(0)
     if name not in _NUMBERS:
         return int(_FUNCTIONS[name](*packed))
     # syscall(2) takes each argument as a long; what ctypes makes of a bare number is an int.
@@ -254,6 +272,6 @@ _FUNCTIONS = {name: getattr(_libc, name) for name in SIGNATURES if name not in _
 
 
 def spell(name: str, given: List[Any]) -> List[str]:
-    """The arguments of a call as C would write them, one string each."""
+    """The arguments of a call as C would write them, one string each; without the buffers that it fills."""
     values = iter(given)
-    return [kind.show(next(values)) for _, kind in SIGNATURES[name].arguments if not kind.output]
+    return [kind.show(next(values) if kind.given else None) for _, kind in SIGNATURES[name].arguments if not kind.output]
