@@ -1,8 +1,8 @@
 """Boots a kernel directly in QEMU: no disk, no network, the agent alone on a serial line.
 
-Contract: the standard library, `initramfs`, `machine`, `model`, `cache`. QEMU's standard input and output are the
-agent's line, so a machine that ends is noticed at once and nothing has a name that could be left behind; the initramfs is
-an anonymous file. QEMU dies with the process that started it.
+Contract: the standard library, `bzimage`, `initramfs`, `machine`, `model`, `cache`. QEMU's standard input and output are the
+agent's line, so a machine that ends is noticed at once and nothing has a name that could be left behind; kernel and
+initramfs are anonymous files. QEMU dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ksem import cache, initramfs
+from ksem import bzimage, cache, initramfs
 from ksem.backends import Running
 from ksem.guest.wire import Channel
 from ksem.machine import Machine
@@ -37,12 +37,13 @@ _TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Ou
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
     """A booted kernel. An accelerator counts when a boot with it answers; the last one is emulation."""
     assert kernel.image is not None
+    image = bzimage.vmlinux(kernel.image) or kernel.image.read_bytes()
     archive = _archive(kernel, modules)
     candidates = accelerators()
     for accelerator in candidates:
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
-            running = stack.enter_context(_booted(kernel.image, archive, accelerator, log))
+            running = stack.enter_context(_booted(image, archive, accelerator, log))
             try:
                 running.start(min(column.deadline, KVM_BOOT) if accelerator == "kvm" else column.deadline)
             except Lost as loss:
@@ -72,20 +73,15 @@ def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
 
 
 @contextlib.contextmanager
-def _booted(image: Path, archive: bytes, accelerator: str, log: Path) -> Iterator[Machine]:
+def _booted(image: bytes, archive: bytes, accelerator: str, log: Path) -> Iterator[Machine]:
     """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    descriptor = os.memfd_create("initramfs")
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(archive)
+    with _anonymous("kernel", image) as kernel, _anonymous("initramfs", archive) as initrd:
         process = subprocess.Popen(
-            [*_watched(), *command(image, f"/proc/self/fd/{descriptor}", accelerator, log)],
+            [*_watched(), *command(f"/proc/self/fd/{kernel}", f"/proc/self/fd/{initrd}", accelerator, log)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            pass_fds=[descriptor], start_new_session=True, bufsize=0)
-    finally:
-        os.close(descriptor)
+            pass_fds=[kernel, initrd], start_new_session=True, bufsize=0)
     assert process.stdin
     assert process.stdout
     assert process.stderr
@@ -99,14 +95,26 @@ def _booted(image: Path, archive: bytes, accelerator: str, log: Path) -> Iterato
             stream.close()
 
 
-def command(image: Path, initrd: str, accelerator: str, log: Path) -> list[str]:
+@contextlib.contextmanager
+def _anonymous(name: str, content: bytes) -> Iterator[int]:
+    """The descriptor of a file in memory that has no name anywhere."""
+    descriptor = os.memfd_create(name)
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def command(image: str, initrd: str, accelerator: str, log: Path) -> list[str]:
     """QEMU's command line; q35 because microvm hangs at random under emulation."""
     return [
         _program(), "-M", "q35", "-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max",
         "-m", str(MEMORY), "-smp", "1", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-nic", "none",
         "-chardev", f"file,id=console,path={_escaped(log)}", "-serial", "chardev:console",
         "-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent",
-        "-kernel", str(image), "-initrd", initrd, "-append", CMDLINE,
+        "-kernel", image, "-initrd", initrd, "-append", CMDLINE,
     ]
 
 
