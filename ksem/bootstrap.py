@@ -10,6 +10,8 @@ from ksem.machine import GUEST
 
 _PROGRAM = """
 import os, sys, types
+if sys.version_info < (3, 6):
+    sys.exit("this machine has Python %d.%d: the agent needs Python 3.6 or newer" % sys.version_info[:2])
 texts = {texts!r}
 for name, text in texts:
     module = sys.modules[name] = types.ModuleType(name)

@@ -20,7 +20,7 @@ from ksem.guest.case import Case, Params, combinations, expected_by, needs_of, r
 from ksem.model import Column, KsemError, release_key
 
 NEEDS = ("root", "userns", "fs", "syscall")
-KEYS = {"backend", "kernel", "modules"}
+KEYS = {"backend", "kernel", "modules", "machine", "default"}
 
 
 @dataclass(frozen=True)
@@ -142,18 +142,32 @@ def _entry(name: str, table: Any, path: Path) -> Column:
                         f"{', '.join(kernels.names())} are known")
     if not isinstance(table.get("modules", ""), str):
         raise KsemError(f"{path}: [{name}] has modules that are no text: modules = \"DIR\"")
+    if not isinstance(table.get("machine", ""), str):
+        raise KsemError(f"{path}: [{name}] has a machine that is no text: machine = \"NAME\"")
+    if not isinstance(table.get("default", True), bool):
+        raise KsemError(f"{path}: [{name}] has default = {table['default']!r}: true or false")
     modules = path.parent / table["modules"] if "modules" in table else None
-    return Column(name, table["backend"], table["kernel"], modules)
+    return Column(name, table["backend"], table["kernel"], modules, machine=table.get("machine", ""),
+                  default=table.get("default", True))
 
 
-def column(name: str, known: Iterable[Column], modules: Path | None = None, deadline: float | None = None) -> Column:
+def columns(root: Path, names: Iterable[str], modules: Path | None = None, deadline: float | None = None,
+            keep: bool = False) -> list[Column]:
+    """The columns of these names, each once, as a run wants them; what is None stays as the catalogue has it."""
+    known = entries(root)
+    found = [column(name, known) for name in dict.fromkeys(names)]
+    return [dataclasses.replace(one, modules=modules or one.modules, deadline=deadline or one.deadline, keep=keep,
+                                vms=root / "vms") for one in found]
+
+
+def column(name: str, known: Iterable[Column]) -> Column:
     """The column of that name: an entry of the catalogue, or what a kernel source makes of it."""
     listed = {entry.name: entry for entry in known}
     sources = (kernels.source(source).column(name) for source in kernels.names())
     found = listed.get(name) or next((made for made in sources if made is not None), None)
     if found is None:
         raise KsemError(f"unknown column {name!r}{_nearest(name, [*listed, 'local'])}: `ksem kernels` lists the columns")
-    return dataclasses.replace(found, modules=modules or found.modules, deadline=deadline or found.deadline)
+    return found
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -56,13 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     cases.set_defaults(command=_cases)
 
     run = commands.add_parser("run", help="run cases, store what was seen, print the matrix")
-    run.add_argument("columns", nargs="*", metavar="COLUMN", help="as `ksem kernels` lists them; default: the whole catalogue")
+    run.add_argument("columns", nargs="*", metavar="COLUMN", help="as `ksem kernels` lists them; default: every series")
     run.add_argument("-k", metavar="EXPR", help="only cases that match, as pytest's -k")
     run.add_argument("-n", metavar="N", help="how many columns at a time (default: one for each processor)")
     run.add_argument("-x", action="store_true", help="stop at the first cell that is not as expected")
     run.add_argument("-q", "--quiet", action="store_true", help="no progress, for logs")
     run.add_argument("--modules", type=Path, metavar="DIR", help="the kernel modules of an image:PATH column")
     run.add_argument("--boot-deadline", type=float, metavar="SECONDS", help="how long a machine may take to come up")
+    run.add_argument("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     run.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
     run.set_defaults(command=_run)
 
@@ -124,10 +125,8 @@ class _Witness:
 def _run(options: argparse.Namespace) -> int:
     root = catalog.project(Path.cwd())
     behaviours = catalog.behaviours(root)
-    known = catalog.entries(root)
-    names = options.columns or [entry.name for entry in known if entry.backend != "local"]
-    modules = options.modules.absolute() if options.modules else None
-    columns = [catalog.column(name, known, modules) for name in dict.fromkeys(names)]
+    names = options.columns or [entry.name for entry in catalog.entries(root) if entry.default]
+    columns = catalog.columns(root, names, options.modules and options.modules.absolute())
     if not columns:
         raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
     runner.check(columns)
@@ -158,6 +157,7 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Col
     arguments += ["-q"] if options.quiet else []
     arguments += [f"--boot-deadline={options.boot_deadline}"] if options.boot_deadline else []
     arguments += [f"--modules={options.modules.absolute()}"] if options.modules else []
+    arguments += ["--keep"] if options.keep else []
     return arguments
 
 

@@ -39,9 +39,11 @@ ENCODINGS = frozenset(["__init__", "aliases", "ascii", "latin_1", "utf_8", "idna
 INIT = """#!{python} -IS
 import sys
 sys.path.insert(0, "/ksem/lib")
-from ksem.guest import init
-init.main()
+from ksem.guest import {program}
+{program}.main()
 """
+# What each first process is made of, beside the packages.
+PROGRAMS = {"init": ("init", "loader", "wire"), "handover": ("handover", "modules")}
 
 
 def cpio(entries: Mapping[str, tuple[int, bytes]]) -> bytes:
@@ -68,9 +70,12 @@ def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
-def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]]) -> bytes:
-    """The archive for one kernel. modules: name -> .ko content; order: module -> what to load, in order."""
-    entries: dict[str, tuple[int, bytes]] = dict(_base())
+def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]], program: str = "init") -> bytes:
+    """The archive for one kernel. modules: name -> .ko content; order: module -> what to load, in order.
+
+    program: the module of ksem.guest that is the first process, `init` (the agent) or `handover` (to a machine's own).
+    """
+    entries: dict[str, tuple[int, bytes]] = dict(_base(program))
     for name, content in modules.items():
         entries[f"ksem/modules/{name}.ko"] = (stat.S_IFREG | 0o644, content)
     text = json.dumps(order, sort_keys=True).encode()
@@ -79,11 +84,11 @@ def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]]) -> bytes
 
 
 @functools.cache
-def _base() -> Mapping[str, tuple[int, bytes]]:
+def _base(program: str) -> Mapping[str, tuple[int, bytes]]:
     """What every kernel gets: the interpreter with its library, and what loads the agent."""
     python = os.path.realpath(sys.executable)
     entries: dict[str, tuple[int, bytes]] = {
-        "init": (stat.S_IFREG | 0o755, INIT.format(python=python).encode()),
+        "init": (stat.S_IFREG | 0o755, INIT.format(python=python, program=program).encode()),
         "dev/console": (stat.S_IFCHR | 0o600, b""),
     }
     extensions = list(_extension_files())
@@ -92,7 +97,7 @@ def _base() -> Mapping[str, tuple[int, bytes]]:
     for name, content in _standard_library():
         entries[name.lstrip("/")] = (stat.S_IFREG | 0o644, content)
     package = Path(__file__).parent
-    for name in ("__init__.py", "guest/__init__.py", "guest/init.py", "guest/loader.py", "guest/wire.py"):
+    for name in ("__init__.py", "guest/__init__.py", *(f"guest/{module}.py" for module in PROGRAMS[program])):
         entries[f"ksem/lib/ksem/{name}c"] = (stat.S_IFREG | 0o644, _bytecode(package / name))
     return entries
 

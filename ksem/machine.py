@@ -22,12 +22,14 @@ from ksem.model import Answer, KsemError, Lost
 GUEST = Path(ksem.guest.__file__).parent
 # What the guest may take beyond a case's own deadline: fork, set-up, the way back, all under emulation.
 MARGIN = 20.0
+# What a machine starts with, and need not be sent.
+STARTERS = ("__init__", "handover", "init", "loader", "wire")
 STATUSES = ("observed", "unsupported", "broken")
 
 
 def guest_modules(compiled: bool) -> dict[str, str | list[str]]:
     """All of ksem.guest but what a machine starts with, as the loader takes it: texts, or code for this very Python."""
-    paths = [path for path in sorted(GUEST.glob("*.py")) if path.stem not in ("__init__", "init", "loader", "wire")]
+    paths = [path for path in sorted(GUEST.glob("*.py")) if path.stem not in STARTERS]
     return {f"ksem.guest.{path.stem}": [_code(path.read_text(), f"ksem/guest/{path.name}", False)] if compiled
             else path.read_text() for path in paths}
 

@@ -52,7 +52,8 @@ class Column:
     """One kernel under test, as it was asked for.
 
     backend: a module of ksem.backends. source: what its kernel module resolves (`debian:6.12`, `image:PATH`, `host`).
-    deadline: seconds that it may take to come up.
+    deadline: seconds that it may take to come up. machine: which machine of the Vagrantfile in `vms`, where the backend runs
+    one. keep: leave what was started running. default: whether it belongs to a run that names no column.
     """
 
     name: str
@@ -60,6 +61,10 @@ class Column:
     source: str
     modules: Path | None = None
     deadline: float = 90.0
+    machine: str = ""
+    vms: Path | None = None
+    keep: bool = False
+    default: bool = True
 
 
 @dataclass(frozen=True)

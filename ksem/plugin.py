@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="run cases on this column (repeatable; `ksem kernels` lists them; default: local)")
     group.addoption("--results", metavar="DIR", help="where evidence is stored (default: results/ of the project)")
     group.addoption("--boot-deadline", type=float, metavar="SECONDS", help="how long a machine may take to come up")
+    group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
 
 
@@ -54,11 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not (root / "cases").is_dir():
         return
     modules = config.getoption("--modules")
-    deadline = config.getoption("--boot-deadline")
     try:
-        known = catalog.entries(root)
-        columns = [catalog.column(name, known, Path(modules).absolute() if modules else None, deadline)
-                   for name in dict.fromkeys(config.getoption("--column") or ["local"])]
+        columns = catalog.columns(
+            root, config.getoption("--column") or ["local"], Path(modules).absolute() if modules else None,
+            config.getoption("--boot-deadline"), config.getoption("--keep"))
         if not hasattr(config, "workerinput"):
             check(columns)
         config.pluginmanager.register(Session(config, columns), "ksem-session")

@@ -22,7 +22,7 @@ def check(columns: Iterable[Column]) -> None:
     """Raise KsemError for what would keep a column from being run, as far as that can be known at once."""
     for column in columns:
         kernels.source_of(column).check(column)
-        backends.backend(column.backend).check()
+        backends.backend(column.backend).check(column)
 
 
 class Runner:
@@ -76,7 +76,7 @@ class Runner:
                 self._failure = Unavailable(str(failure))
                 raise self._failure from failure
             except Lost as loss:
-                self._failure = Unavailable(f"{self.column.name}: {described(loss)}")
+                self._failure = Unavailable(f"{self.column.name}: lost: {described(loss)}")
                 raise self._failure from loss
         return self._running
 

@@ -57,7 +57,8 @@ def test_a_kernel_that_can_be_entered_is_taken_out(pack: Callable[[bytes], bytes
 
 
 @pytest.mark.parametrize("kernel", [
-    elf(note(b"Xen\0", 17)), elf(note(b"GNU\0", 18)), elf(note(b"Xen\0", 18), kind=1), elf(b""), b"no ELF at all", ENTERED[:100],
+    elf(note(b"Xen\0", 17)), elf(note(b"GNU\0", 18)), elf(note(b"Xen\0", 18), kind=1), elf(b""), b"no ELF at all",
+    ENTERED[:100],
 ], ids=["another note", "another owner", "no note segment", "no note", "no kernel", "cut short"])
 def test_any_other_is_left_to_its_image(kernel: bytes, tmp_path: Path) -> None:
     assert bzimage.vmlinux(image(tmp_path / "bzImage", zstandard.compress(kernel))) is None

@@ -146,8 +146,9 @@ def test_an_entry_wins_over_a_kernel_source() -> None:
     assert catalog.column("local", [own]) == own
 
 
-def test_modules_may_be_given_with_the_name() -> None:
-    assert catalog.column("image:/k", [], Path("/modules")).modules == Path("/modules")
+def test_what_a_run_wants_is_in_its_columns(tmp_path: Path) -> None:
+    one, = catalog.columns(tmp_path, ["image:/k", "image:/k"], Path("/modules"), 5.0, keep=True)
+    assert (one.modules, one.deadline, one.keep, one.vms) == (Path("/modules"), 5.0, True, tmp_path / "vms")
 
 
 @pytest.mark.parametrize(("name", "suggested"), [

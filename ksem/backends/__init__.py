@@ -4,7 +4,7 @@ Contract of such a module:
 
     machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> ContextManager[Running]
 
-    check() -> None                          raises KsemError when this host lacks what the backend needs
+    check(column: Column) -> None            raises KsemError for what no start could mend
 
 The first starts the machine, gives out what runs on it and takes all of it down again, whatever happens. It raises
 Unavailable when this host can never have it (the message says what to install) and Lost when the machine did not
@@ -36,7 +36,7 @@ class Running:
 class Backend(Protocol):
     """What a module of this package provides."""
 
-    def check(self) -> None: ...
+    def check(self, column: Column) -> None: ...
 
     def machine(self, column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
                 say: Say) -> AbstractContextManager[Running]: ...

@@ -25,7 +25,7 @@ from ksem.model import Column, Kernel, Say, Unavailable
 @contextlib.contextmanager
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
     """An agent as a child of ours, in a session of its own so that Ctrl-C reaches it through us."""
-    check()
+    check(column)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as errors:
         process = subprocess.Popen([sys.executable, "-IS", "-c", bootstrap.program()], stdin=subprocess.PIPE,
@@ -49,7 +49,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
         process.stdout.close()
 
 
-def check() -> None:
+def check(column: Column) -> None:
     """The users of the cases must be nobody's: somebody who is one of them could reach what a case leaves open to it."""
     if os.geteuid() != 0:
         return

@@ -57,7 +57,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
             return
 
 
-def check() -> None:
+def check(column: Column) -> None:
     """Raise Unavailable when a program is missing; the message says which package has it."""
     _program()
     _watched()

@@ -8,10 +8,16 @@ import ctypes
 import errno
 import json
 import os
-from typing import Optional
+from typing import List, Optional
 
 DIRECTORY = "/ksem/modules"
 _FINIT_MODULE = {"x86_64": 313, "aarch64": 273}
+
+
+def names() -> List[str]:
+    """The modules that came along for their own sake, not because another needs them."""
+    with open(os.path.join(DIRECTORY, "order.json")) as file:
+        return sorted(json.load(file))
 
 
 def load(name: str) -> Optional[str]:

@@ -1,0 +1,222 @@
+"""Runs cases in a machine of the project's Vagrantfile, over one ssh connection.
+
+Contract: the standard library, python-vagrant, `bootstrap`, `cache`, `initramfs`, `machine`, `model`. Which provider runs
+the machine is Vagrant's business alone. A machine that was running is used and left running; one that was halted is halted
+again; one that did not exist is destroyed, also by the next run when this one was killed. Nothing is installed in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import vagrant
+
+from ksem import bootstrap, cache, initramfs
+from ksem.backends import Running
+from ksem.guest.wire import Channel
+from ksem.machine import Machine
+from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
+
+PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
+ABSENT, RUNNING = "not_created", "running"
+# Of Vagrant's output, what says why: of Ruby's and apt's noise there is much more.
+_TELLING = re.compile(r"error|fail|cannot|could not|couldn't|doesn't|not found|no such|denied|timed out|no space", re.I)
+# A distribution may hide its Python where only its own tools look for it. $0 is the program.
+_START = """modprobe -qa {modules} 2>/dev/null
+for python in python3 /usr/libexec/platform-python; do command -v $python >/dev/null && exec $python -IS -c "$0"; done
+echo "this machine has no python3: the agent needs Python 3.6 or newer" >&2; exit 127"""
+SSH = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6")
+# What a machine's userland needs of another kernel before it can load any module of its own: disk, network, filesystems.
+BOOT_MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "ext4", "xfs", "btrfs", "af_packet")
+CMDLINE = "root=/dev/vda1 ro console=ttyS0 quiet rdinit=/init"
+
+
+def check(column: Column) -> None:
+    """Raise KsemError for a machine that Vagrant does not know, or a Vagrant that is not there."""
+    for program, package in PROGRAMS.items():
+        if shutil.which(program) is None:
+            raise Unavailable(f"{program} is missing: apt-get install {package}")
+    states = _states(_directory(column))
+    if column.machine not in states:
+        near = difflib.get_close_matches(column.machine, list(states), 1)
+        raise KsemError(f"{column.name}: vms/Vagrantfile defines no machine {column.machine!r}"
+                        + (f" (did you mean {near[0]}?)" if near else f": it has {', '.join(states)}"))
+
+
+@contextlib.contextmanager
+def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
+    """A machine with an agent in it. Raises Lost when it does not come up."""
+    directory = _directory(column)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    with _alone(directory, column.machine) as mark, log.open("ab", buffering=0) as output:
+        control = _Control(vagrant.Vagrant(str(directory)), column.machine, log, output)
+        with _up(control, column, kernel, modules, mark, say), _ssh_config(control) as config:
+            provider = control.state().provider
+            with _agent(config, column, modules, output) as process:
+                assert process.stdin
+                assert process.stdout
+                running = Machine(Channel(process.stdout.fileno(), process.stdin.fileno()), control.last_words)
+                running.start(column.deadline)
+                yield Running(running, {"backend": "vagrant", "machine": column.machine, "provider": provider})
+                running.stop()
+
+
+def _directory(column: Column) -> Path:
+    if column.vms is None or not (column.vms / "Vagrantfile").is_file():
+        raise KsemError(f"{column.name}: there is no {(column.vms or Path('vms')) / 'Vagrantfile'} that could define it")
+    return column.vms
+
+
+@functools.cache
+def _states(directory: Path) -> dict[str, str]:
+    """The machines of a Vagrantfile, with their states. Raises Unavailable with what Vagrant complains of."""
+    with tempfile.TemporaryFile() as complaints:
+        asked = vagrant.Vagrant(str(directory), err_cm=lambda: contextlib.nullcontext(complaints))
+        try:
+            return {status.name: status.state for status in asked.status()}
+        except subprocess.CalledProcessError as error:
+            complaints.seek(0)
+            said = _telling(error.output.decode("utf-8", "replace") + complaints.read().decode("utf-8", "replace"))
+            raise Unavailable(f"vagrant cannot tell its machines: {said}") from None
+
+
+class _Control:
+    """What Vagrant does with one machine, its output kept in a log."""
+
+    def __init__(self, commands: vagrant.Vagrant, name: str, log: Path, output: IO[bytes]) -> None:
+        self.name = name
+        self.log = log
+        self.commands = commands
+        self.commands.out_cm = self.commands.err_cm = lambda: contextlib.nullcontext(output)
+
+    def state(self) -> Any:
+        """Vagrant's name, state and provider of the machine."""
+        return self.do("status")[0]
+
+    def do(self, command: str) -> Any:
+        """One of python-vagrant's commands. Raises Lost with the line that says why it failed."""
+        try:
+            return getattr(self.commands, command)(vm_name=self.name)
+        except subprocess.CalledProcessError as error:
+            output = error.output.decode("utf-8", "replace") if error.output else ""
+            reason = _telling(output + self.log.read_text(errors="replace"))
+            raise Lost(f"vagrant {command} {self.name} failed: {reason} (all of it is in {self.log})") from None
+        finally:
+            self._tidy()
+
+    def last_words(self) -> str:
+        """The end of what was printed on the way to the agent."""
+        return self.log.read_text(errors="replace")[-2000:]
+
+    def _tidy(self) -> None:
+        # Progress is redrawn with carriage returns: of each line what it ended as. In place: the log stays open.
+        lines = [line.rstrip(b"\r").rpartition(b"\r")[2] for line in self.log.read_bytes().split(b"\n")]
+        with self.log.open("r+b") as file:
+            file.write(b"\n".join(lines))
+            file.truncate()
+
+
+@contextlib.contextmanager
+def _alone(directory: Path, name: str) -> Iterator[Path]:
+    """Alone with a machine, whose other runs wait: the file that says that a machine is ksem's to destroy."""
+    digest = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]
+    place = cache.directory("vagrant", f"{name}-{digest}")
+    with cache.locked(place):
+        yield place / "made-by-ksem"
+
+
+@contextlib.contextmanager
+def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[str], mark: Path, say: Say) -> Iterator[None]:
+    """The machine running, and afterwards as it was before, unless it is to be kept."""
+    before = control.state().state
+    if mark.exists():
+        if before != ABSENT:
+            say("an earlier run was killed and left this machine: destroying it")
+            control.do("destroy")
+        before = ABSENT
+    if before == RUNNING:
+        if kernel.image is not None:
+            raise Unavailable(f"{column.name}: {control.name} runs already, with a kernel of its own: halt it first")
+        yield
+        return
+    if before == ABSENT:
+        mark.touch()
+    try:
+        started = time.monotonic()
+        say("vagrant up (this takes a minute or more without KVM)")
+        _prepare(control, kernel, modules, mark.parent)
+        # One at a time: parallel `vagrant up` race for the box, the network and the pool.
+        with cache.locked(cache.directory("vagrant")):
+            control.do("up")
+        say(f"is up after {time.monotonic() - started:.0f} s")
+        yield
+    finally:
+        if not column.keep:
+            control.do("destroy" if before == ABSENT else "halt")
+        mark.unlink(missing_ok=True)
+
+
+def _prepare(control: _Control, kernel: Kernel, modules: frozenset[str], place: Path) -> None:
+    """Have the Vagrantfile boot a kernel of the catalogue, with an initramfs that hands over to the machine's disk."""
+    control.commands.env = dict(os.environ)
+    if kernel.image is None:
+        return
+    if kernel.modules is None:
+        raise Unavailable(f"{kernel.package} has no modules here, and a machine needs them for its disk: choose another kernel")
+    contents, order = initramfs.module_files(kernel.modules, [*BOOT_MODULES, *sorted(modules)])
+    shutil.copyfile(kernel.image, place / "kernel")
+    cache.write_atomically(place / "initrd", initramfs.build(contents, order, program="handover"))
+    control.commands.env |= {"KSEM_KERNEL": str(place / "kernel"), "KSEM_INITRD": str(place / "initrd"),
+                             "KSEM_CMDLINE": CMDLINE}
+
+
+@contextlib.contextmanager
+def _ssh_config(control: _Control) -> Iterator[Path]:
+    """Vagrant's way to the machine, asked for once: each of its commands costs seconds."""
+    with tempfile.NamedTemporaryFile("w", prefix="ksem-ssh-", suffix=".config") as file:
+        file.write(control.do("ssh_config"))
+        file.flush()
+        yield Path(file.name)
+
+
+@contextlib.contextmanager
+def _agent(config: Path, column: Column, modules: frozenset[str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """An agent as root of the machine, at the other end of a connection."""
+    start = _START.format(modules=" ".join(sorted(modules)))
+    command = shlex.join(["sudo", "-n", "sh", "-c", start, bootstrap.program()])
+    process = subprocess.Popen(["ssh", "-F", str(config), *SSH, column.machine, command], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=output, start_new_session=True, bufsize=0)
+    assert process.stdin
+    assert process.stdout
+    try:
+        yield process
+    finally:
+        # The agent's line closes: it ends the case at hand, with all its processes, and then itself.
+        process.stdin.close()
+        try:
+            process.wait(timeout=10.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def _telling(output: str) -> str:
+    """The line of Vagrant's output that says most: the last that speaks of an error, else the last."""
+    lines = [line.strip() for line in output.replace("\r", "\n").splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or lines or ["it said nothing"])[-1][:300]
