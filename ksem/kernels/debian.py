@@ -148,6 +148,16 @@ def refresh(say: Say, age: float = INDEX_AGE) -> str:
     return ""
 
 
+def newest(package: str, suites: tuple[str, ...], say: Say) -> str:
+    """The newest version of a package that these suites offer. Raises Unavailable when that cannot be told."""
+    problem = refresh(say)
+    for line in _apt("apt-cache", "madison", package).stdout.splitlines():  # the newest comes first
+        _, version, place = (field.strip() for field in line.split("|"))
+        if place.split()[1].partition("/")[0] in suites:
+            return version
+    raise Unavailable(problem or f"Debian's archive offers no {package} in {' or '.join(suites)}")
+
+
 def _offers(available: str) -> Iterator[Offer]:
     """Offers from apt's list of available packages. Small image packages hold nothing: they only depend on others."""
     found: dict[tuple[str, str], list[str]] = {}
@@ -221,6 +231,8 @@ def _configure() -> None:
     settings = {
         "Dir::State": root / "state", "Dir::State::Lists": root / "lists", "Dir::State::Status": "/dev/null",
         "Dir::Cache": root / "cache", "Dir::Etc::SourceList": root / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
+        # Container images switch these off, and every look-up then reads all lists anew (4 s).
+        "Dir::Cache::pkgcache": "pkgcache.bin", "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
         "Acquire::Languages": "none", "APT::Architecture": "amd64", "APT::Sandbox::User": "root",
     }
     text = "".join(f'{key} "{value}";\n' for key, value in settings.items())
