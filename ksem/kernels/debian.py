@@ -148,14 +148,18 @@ def refresh(say: Say, age: float = INDEX_AGE) -> str:
     return ""
 
 
-def newest(package: str, suites: tuple[str, ...], say: Say) -> str:
-    """The newest version of a package that these suites offer. Raises Unavailable when that cannot be told."""
+def newest(suites: tuple[str, ...], say: Say) -> Offer:
+    """The kernel that is installed by default from these suites. Raises Unavailable when that cannot be told."""
     problem = refresh(say)
-    for line in _apt("apt-cache", "madison", package).stdout.splitlines():  # the newest comes first
+    default = f"linux-image{FLAVOUR}"
+    for line in _apt("apt-cache", "madison", default).stdout.splitlines():  # the newest comes first
         _, version, place = (field.strip() for field in line.split("|"))
         if place.split()[1].partition("/")[0] in suites:
-            return version
-    raise Unavailable(problem or f"Debian's archive offers no {package} in {' or '.join(suites)}")
+            shown = _apt("apt-cache", "show", f"{default}={version}").stdout
+            depends = re.search(rf"^Depends:.* linux-image-(\d\S*{FLAVOUR})", shown, re.MULTILINE)
+            if depends:
+                return Offer(depends.group(1), version, ("image",))
+    raise Unavailable(problem or f"Debian's archive offers no {default} in {' or '.join(suites)}")
 
 
 def _offers(available: str) -> Iterator[Offer]:

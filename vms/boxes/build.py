@@ -36,12 +36,13 @@ from ksem.model import KsemError, Unavailable
 
 HERE = Path(__file__).resolve().parent
 GRUB = Path("/usr/lib/grub/i386-pc")
+HOOKS = Path("/usr/share/mmdebstrap/hooks")
 # What each needed program or file comes from.
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "unshare": "util-linux", "mkfs.ext4": "e2fsprogs", "qemu-img": "qemu-utils",
-    "grub-mkimage": "grub-common", str(GRUB / "boot.img"): "grub-pc-bin", "vagrant": "vagrant", str(debian.KEYRING): "debian-archive-keyring",
+    "grub-mkimage": "grub-common", str(GRUB / "boot.img"): "grub-pc-bin", "vagrant": "vagrant",
+    str(debian.KEYRING): "debian-archive-keyring", "setpriv": "util-linux",
 }
-KERNEL = "linux-image-cloud-amd64"
 # python3 and not python3-minimal: the agent needs ctypes and json.
 PACKAGES = ("systemd-sysv", "udev", "openssh-server", "sudo", "python3", "iproute2", "apparmor", "initramfs-tools")
 UNWANTED = ("doc", "man", "info", "locale", "lintian", "bash-completion")
@@ -114,17 +115,17 @@ def _provide(recipe: Recipe) -> None:
     box = cache.directory("boxes") / f"{recipe.name}.box"
     key = _insecure_key()
     try:
-        version = debian.newest(KERNEL, recipe.kernel_suites, _say)
+        kernel = debian.newest(recipe.kernel_suites, _say)
     except Unavailable as problem:
         if not box.exists():
             raise
         _say(f"{recipe.name}: kept as it is: {problem}")
         return
-    digest = _digest(recipe, version, key)
+    digest = _digest(recipe, kernel, key)
     if _digest_of_box(box) != digest:
         _check()
-        with _timed(f"{recipe.name}: built with kernel {version}"):
-            _build(recipe, digest, key, box)
+        with _timed(f"{recipe.name}: built with {kernel.name} {kernel.version}"):
+            _build(recipe, kernel, digest, key, box)
     elif _digest_in_vagrant(recipe) == digest:
         _say(f"{recipe.name}: up to date")
         return
@@ -134,7 +135,7 @@ def _provide(recipe: Recipe) -> None:
 
 def _check() -> None:
     """Raise KsemError for what keeps every box from being built."""
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None and not Path(program).is_file()]
+    missing = [package for program, package in PROGRAMS.items() if not (shutil.which(program) or Path(program).is_file())]
     if missing:
         raise KsemError(f"missing: apt-get install --no-install-recommends {' '.join(missing)}")
     if os.geteuid() != 0:
@@ -143,17 +144,16 @@ def _check() -> None:
 
 def _insecure_key() -> str:
     """Vagrant's well-known public key, wherever its package keeps it."""
-    for pattern in ("/usr/share/vagrant/keys/vagrant.pub", "/usr/share/rubygems-integration/all/gems/vagrant-*/keys/vagrant.pub",
-                    "/opt/vagrant/embedded/gems/gems/vagrant-*/keys/vagrant.pub"):
-        for path in sorted(Path("/").glob(pattern[1:]), reverse=True):
-            # It may hold several keys: all are well known.
+    for pattern in ("usr/share/rubygems-integration/all/gems/vagrant-*/keys/vagrant.pub",  # Debian
+                    "opt/vagrant/embedded/gems/**/vagrant-*/keys/vagrant.pub"):  # HashiCorp
+        for path in sorted(Path("/").glob(pattern), reverse=True):
             return path.read_text()
     raise KsemError("Vagrant's insecure public key is missing: apt-get install vagrant")
 
 
-def _digest(recipe: Recipe, version: str, key: str) -> str:
+def _digest(recipe: Recipe, kernel: debian.Offer, key: str) -> str:
     """Stands for all that the box is made from, as far as it is known before it is made."""
-    digest = hashlib.sha256(repr((recipe, version, key)).encode())
+    digest = hashlib.sha256(repr((recipe, kernel, key)).encode())
     for path in sorted(HERE.rglob("*")):
         # The table has its say through the recipe: a new entry leaves the other boxes alone.
         if path.is_file() and path.name != "boxes.toml" and "__pycache__" not in path.parts:
@@ -180,7 +180,7 @@ def _digest_in_vagrant(recipe: Recipe) -> str:
         return ""
 
 
-def _build(recipe: Recipe, digest: str, key: str, box: Path) -> None:
+def _build(recipe: Recipe, kernel: debian.Offer, digest: str, key: str, box: Path) -> None:
     """All of it beside the box, then put in its place."""
     for left in box.parent.glob(".build-*"):  # of a run that was killed: we hold the lock
         shutil.rmtree(left)
@@ -188,10 +188,11 @@ def _build(recipe: Recipe, digest: str, key: str, box: Path) -> None:
         work = Path(text)
         (work / "vagrant.pub").write_text(key)
         with _timed(f"{recipe.name}: root filesystem"):
-            _install(recipe, work)
+            _install(recipe, kernel, work)
         with _timed(f"{recipe.name}: disk"):
             _make_disk(work)
-            _run("qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", str(work / "disk"), str(work / "box.img"))
+            _run("qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd",
+                 str(work / "disk"), str(work / "box.img"))
         metadata = {"provider": "libvirt", "format": "qcow2", "virtual_size": DISK_MB // 1024, "ksem": digest}
         (work / "metadata.json").write_text(json.dumps(metadata))
         (work / "Vagrantfile").write_text(BOX_VAGRANTFILE)
@@ -201,16 +202,21 @@ def _build(recipe: Recipe, digest: str, key: str, box: Path) -> None:
         (work / "box").replace(box)
 
 
-def _install(recipe: Recipe, work: Path) -> None:
+def _install(recipe: Recipe, kernel: debian.Offer, work: Path) -> None:
     """Debian into work/root."""
     main, security = debian.mirrors()
     sources = [f"deb [signed-by={debian.KEYRING}] {security if suite.endswith('-security') else main} {suite} main"
                for suite in recipe.suites]
-    kernel = KERNEL if recipe.kernel == recipe.suite else f"{KERNEL}/{recipe.kernel}"
+    # The kernel itself: linux-image-cloud-amd64, which names it, is what the archive loses first. With its suite, as apt
+    # takes nothing from backports unasked.
+    image = f"linux-image-{kernel.name}" + (f"/{recipe.kernel}" if recipe.kernel != recipe.suite else "")
     excludes = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNWANTED]
-    hooks = Path("/usr/share/mmdebstrap/hooks/merged-usr")  # as Debian's installer does since buster
-    _run("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--quiet", f"--hook-dir={hooks}",
-         f"--include={','.join((*PACKAGES, kernel))}", *excludes,
+    _run("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", "--quiet",
+         # /bin and /lib are links, as Debian's installer makes them since buster; bullseye's packages do not ask for it.
+         f"--setup-hook={HOOKS}/merged-usr/setup00.sh",
+         # Its stand-in for usr-is-merged becomes the real package, or goes where (bullseye) there is none.
+         f'--essential-hook={HOOKS}/merged-usr/essential00.sh "$1" || chroot "$1" dpkg --purge usr-is-merged',
+         f"--include={','.join((*PACKAGES, image))}", *excludes,
          # Before the packages: the initramfs is made while the kernel is installed.
          f'--setup-hook=cp -rT "{HERE}/root" "$1"',
          f'--customize-hook=cp "{work}/vagrant.pub" "$1/root/"',
@@ -239,12 +245,13 @@ def _make_disk(work: Path) -> None:
 
 def _run(*command: str) -> None:
     """Run in namespaces that end with us: neither a process nor a mount outlives even SIGKILL. Raises KsemError."""
-    shield = ("unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
+    shield = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
     environment = os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", "VAGRANT_CHECKPOINT_DISABLE": "1"}
-    done = subprocess.run((*shield, *command), stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run((*shield, *command), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                          env=environment)
     if done.returncode:
         lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        telling = [line for line in lines if re.match(r"(E:|error)|.*(No space|rror:)", line)] or lines[-1:] or ["it said nothing"]
+        telling = [line for line in lines if re.search(r"No space|^E: |rror:", line)] or lines[-1:] or ["it said nothing"]
         raise KsemError(f"{command[0]} failed: {telling[0]}")
 
 
