@@ -110,6 +110,52 @@ def _word(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
+@dataclass(frozen=True)
+class Relatives:
+    """Two columns of one release whose environments differ: in what, and which of the cells that both saw.
+
+    environment: a text for each entry that differs. same: how many cells agree. other: a text for each that does not.
+    """
+
+    columns: tuple[str, str]
+    release: str
+    environment: tuple[str, ...]
+    same: int
+    other: tuple[str, ...]
+
+
+def relatives(matrix: Matrix) -> list[Relatives]:
+    """The same release in another environment: what the distribution around a kernel changes, or does not."""
+    numbered = list(enumerate(matrix.columns))
+    return [_relatives(matrix, first, second) for (first, one), (second, other) in combinations_of(numbered, 2)
+            if one.release == other.release and one.environment != other.environment]
+
+
+def _relatives(matrix: Matrix, first: int, second: int) -> Relatives:
+    one, other = matrix.columns[first], matrix.columns[second]
+    rows = [(section, row) for section in matrix.sections for row in section.rows
+            if Verdict.UNKNOWN not in (row.results[first].verdict, row.results[second].verdict)]
+    texts = [_contrast(row.results[first], row.results[second]) for _, row in rows]
+    names = [f"{section.behaviour.name}[{'-'.join(map(_word, row.params.values()))}]" for section, row in rows]
+    environment = _differing(leaves(one.environment), leaves(other.environment))
+    return Relatives((one.column, other.column), one.release, tuple(environment), texts.count(""),
+                     tuple(f"{name}: {text}" for name, text in zip(names, texts, strict=True) if text))
+
+
+def _contrast(one: Result, other: Result) -> str:
+    """What two results differ in, or nothing."""
+    if one.cell.status != other.cell.status:
+        return f"{one.cell.status} / {other.cell.status}"
+    differing = _differing(leaves(one.cell.observation), leaves(other.cell.observation))
+    rest = len(differing) - SPELLED
+    return "; ".join(differing[:SPELLED]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    return [f"{path}: {one.get(path, 'absent')} / {other.get(path, 'absent')}" for path in {**one, **other}
+            if one.get(path) != other.get(path)]
+
+
 def table(section: Section, columns: Sequence[Evidence]) -> Table:
     """A section with what agrees drawn together: columns that never differ, parameter sets that look the same."""
     notes: list[str] = []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from made import behaviour, case, cell, evidence
 
 from ksem.guest.case import Case, Rule
-from ksem.matrix import Line, Matrix, Table, build, leaves, ranges, table
+from ksem.matrix import Line, Matrix, Relatives, Table, build, leaves, ranges, relatives, table
 from ksem.model import Evidence, Verdict
 
 WORDS = st.text(alphabet="abc", min_size=1, max_size=3)
@@ -184,3 +184,30 @@ def test_a_range_starts_and_ends_with_columns_that_are_meant(names: set[str]) ->
     for group in text.split(", "):
         for name in group.split(" to "):
             assert {name, f"debian-{name}"} & names
+
+
+def surrounded(column: str, release: str, *seen: str, **environment: str) -> Evidence:
+    """A column on which the flags ro, nosuid and nodev were seen so; "" is unsupported, what is missing was not run."""
+    cells = [cell({"is": one, "flags": ["ro"]} if one else None, {"flag": flag}, status="observed" if one else "unsupported")
+             for flag, one in zip(FLAG["flag"], seen, strict=False)]
+    return evidence(column, release, *cells, environment=environment)
+
+
+def test_the_same_release_in_another_environment_is_compared() -> None:
+    matrix = build([behaviour(case(params=FLAG))], [
+        surrounded("debian-6.1", "6.1.9", "so", "so", lsm="yama", backend="qemu"),
+        surrounded("debian-12-vagrant", "6.1.9", "so", "not so", "so", lsm="apparmor", backend="qemu")])
+    assert relatives(matrix) == [Relatives(("debian-12-vagrant", "debian-6.1"), "6.1.9", ("lsm: apparmor / yama",), 1,
+                                           ("area.thing[nosuid]: is: not so / so",))]
+
+
+def test_what_only_one_environment_can_do_is_a_difference() -> None:
+    matrix = build([behaviour(case(params=FLAG))], [
+        surrounded("one", "6.1.9", "so", "", os="none"), surrounded("two", "6.1.9", "", "", os="some")])
+    found, = relatives(matrix)
+    assert (found.same, found.other) == (1, ("area.thing[ro]: observed / unsupported",))
+
+
+def test_other_releases_and_equal_environments_are_not_compared() -> None:
+    assert relatives(build([], [surrounded("one", "6.1.9", os="a"), surrounded("two", "6.1.10", os="b"),
+                                surrounded("three", "6.1.9", os="a")])) == []

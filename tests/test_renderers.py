@@ -134,3 +134,15 @@ def test_escaping_is_undone_by_dropping_the_backslashes(text: str) -> None:
     for character in characters:
         plain += next(characters) if character == "\\" else character
     assert plain == text.replace("\n", " ")
+
+
+def test_the_same_release_in_another_environment_is_spelled_out() -> None:
+    matrix = build([behaviour(CASE)], [
+        evidence("plain", "6.1", cell({"is": "old"}, {"flag": "ro"}), cell({"is": "old"}, {"flag": "nosuid"})),
+        evidence("machine", "6.1", cell({"is": "new"}, {"flag": "ro"}), cell({"is": "old"}, {"flag": "nosuid"}),
+                 environment={"backend": "other"})])
+    for text in (terminal.render(matrix), markdown.render(matrix).replace("\\", "")):
+        assert "machine and plain" in text
+        assert "1 cells agree, 1 differ" in text
+        assert "area.thing[ro]: is: new / old" in text
+        assert "environment: backend: other / qemu" in text

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from tabulate import tabulate
 
-from ksem.matrix import Matrix, Section, table
+from ksem.matrix import Matrix, Relatives, Section, relatives, table
 from ksem.model import Verdict
 
 _ESCAPED = str.maketrans({character: "\\" + character for character in "\\`*_[]<>|"})
@@ -25,6 +25,9 @@ def render(matrix: Matrix) -> str:
     for area, sections in groupby(matrix.sections, key=lambda section: section.behaviour.area):
         parts.append(f"## {escape(area)}")
         parts += [_section(section, matrix) for section in sections]
+    pairs = relatives(matrix)
+    parts += ["## The same release in another environment"] if pairs else []
+    parts += [_relatives(pair) for pair in pairs]
     return "\n\n".join(parts) + "\n"
 
 
@@ -44,6 +47,13 @@ def _columns(matrix: Matrix) -> str:
                     + [str(counts[verdict] or "") for verdict in shown] + [escape(column.remark)])
     head = ["column", "release", "environment", *(verdict.value for verdict in shown), "remark"]
     return tabulate(rows, head, tablefmt="pipe", disable_numparse=True)
+
+
+def _relatives(pair: Relatives) -> str:
+    names = escape(" and ".join(pair.columns))
+    head = f"**{names}**, {escape(pair.release)}: {pair.same} cells agree, {len(pair.other)} differ."
+    lines = [*pair.other, f"environment: {'; '.join(pair.environment)}"]
+    return "\n\n".join([head, "\n".join(f"- {escape(line)}" for line in lines)])
 
 
 def _section(section: Section, matrix: Matrix) -> str:

@@ -10,7 +10,7 @@ import textwrap
 
 from tabulate import tabulate
 
-from ksem.matrix import Matrix, Section, table
+from ksem.matrix import Matrix, Relatives, Section, relatives, table
 from ksem.model import Verdict
 
 
@@ -18,7 +18,7 @@ def render(matrix: Matrix) -> str:
     """The columns, then a table for each case."""
     width = max(60, min(160, shutil.get_terminal_size((110, 24)).columns))
     parts = [_section(section, matrix, width) for section in matrix.sections]
-    return "\n\n".join([*parts, _columns(matrix)]) + "\n"
+    return "\n\n".join([*parts, _columns(matrix), *(_relatives(pair, width) for pair in relatives(matrix))]) + "\n"
 
 
 def _columns(matrix: Matrix) -> str:
@@ -30,6 +30,15 @@ def _columns(matrix: Matrix) -> str:
         remark = column.problem or column.remark
         rows.append([column.column, column.release, *(counts[verdict] or "-" for verdict in shown), remark])
     return tabulate(rows, ["column", "release", *(verdict.value for verdict in shown), "remark"], disable_numparse=True)
+
+
+def _relatives(pair: Relatives, width: int) -> str:
+    """The same release in another environment."""
+    title = f"{' and '.join(pair.columns)}: the same release, {pair.release}, in another environment."
+    cells = f"{pair.same} cells agree, {len(pair.other)} differ" + (":" if pair.other else ".")
+    lines = [*pair.other, f"environment: {'; '.join(pair.environment)}"]
+    return "\n".join([textwrap.fill(f"{title} {cells}", width), *(
+        textwrap.fill(line, width, initial_indent="  ", subsequent_indent="    ") for line in lines)])
 
 
 def _section(section: Section, matrix: Matrix, width: int) -> str:
