@@ -10,7 +10,7 @@ import importlib.util
 import marshal
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,9 @@ class Machine:
         self._same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
         self._ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, MARGIN, "started")
 
-    def environment(self) -> dict[str, Any]:
-        """ksem.guest.environment's answer."""
-        return self._ask({"environment": True}, MARGIN, "release")
+    def environment(self, options: Iterable[str]) -> dict[str, Any]:
+        """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of."""
+        return self._ask({"environment": sorted(options)}, MARGIN, "release")
 
     def run(self, case: str, source: str, params: Mapping[str, Any], needs: tuple[str, ...],
             deadline: float) -> Answer:

@@ -6,15 +6,13 @@ Contract: everything but pytest and renderers. One runner serves one column at a
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
+from ksem.guest.environment import configuration
 from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
 
@@ -82,9 +80,12 @@ class Runner:
 
     def _described(self, kernel: Kernel, running: backends.Running) -> Evidence:
         """The column with all that surrounds its answers, and no cells yet."""
-        inside = running.machine.environment()
+        options = {option for behaviour in self._behaviours for option in behaviour.case.options}
+        inside = running.machine.environment(options)
+        if kernel.config is not None:
+            inside |= configuration(kernel.config.read_text(), sorted(options))
         release = upstream_release(str(inside["release"]), str(inside["version"]))
-        outside = {"package": kernel.package, **running.surroundings, **_configuration(kernel, self._behaviours)}
+        outside = {"package": kernel.package, **running.surroundings}
         return Evidence(self.column.name, release, {**inside, **outside}, (), remark=kernel.remark)
 
 
@@ -92,14 +93,3 @@ def described(loss: Lost) -> str:
     """A loss with the last lines of the kernel's console, whose control characters no terminal is to obey."""
     console = "".join(character for character in loss.console if character.isprintable() or character == "\n")
     return f"{loss.reason}; the console ended with:\n{console}" if console else loss.reason
-
-
-def _configuration(kernel: Kernel, behaviours: list[Behaviour]) -> dict[str, Any]:
-    """The digest of a kernel's configuration, and the options that the cases ask for; nothing where it is not known."""
-    if kernel.config is None:
-        return {"config": None, "options": {}}
-    text = kernel.config.read_text()
-    asked = sorted({option for behaviour in behaviours for option in behaviour.case.options})
-    found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
-    return {"config": hashlib.sha256(text.encode()).hexdigest()[:16],
-            "options": {option: found.get(option, "n") for option in asked}}

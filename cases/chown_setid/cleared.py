@@ -115,6 +115,7 @@ CASE = Case(
              cites="ed5a7047d201 (\"attr: use consistent sgid stripping checks\"), 6.2"),
         Rule(before_6_2, cites="chown(2), 'DESCRIPTION'"),
     ),
+    options=("CONFIG_OVERLAY_FS", "CONFIG_USER_NS"),
     needs=lambda caller, fs: ("root",) + (("fs:overlay",) if fs == "overlay" else ())
     + (("userns",) if "user namespace" in caller else ()),
     documented="chown(2) says that the bits are cleared on executable files, and that S_ISGID without group execute"

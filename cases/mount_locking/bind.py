@@ -55,6 +55,7 @@ CASE = Case(
     ),
     params={"unshared": tuple(STEPS), "maker": ("the machine's root", "an ordinary user's sandbox")},
     expect=expected,
+    options=("CONFIG_USER_NS",),
     needs=("userns", "syscall:open_tree"),
 )
 

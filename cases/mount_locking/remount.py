@@ -72,6 +72,7 @@ CASE = Case(
     ),
     params={"unshared": tuple(UNSHARED), "call": ("mount", "mount_setattr")},
     expect=expected,
+    options=("CONFIG_USER_NS",),
     needs=lambda unshared, call: ("userns",) + (("syscall:mount_setattr",) if call == "mount_setattr" else ()),
     documented="mount_namespaces(7) and mount(2) name MS_RDONLY, MS_NOSUID, MS_NOEXEC and the access times as locked;"
                " MS_NODEV is locked too. Neither says that MS_NOSYMFOLLOW is not.",

@@ -60,6 +60,7 @@ CASE = Case(
     params={"owner": tuple(OWNERS), "mode": tuple(MODES)},
     where=lambda owner, mode: owner != "own" or mode == "closed",
     expect=expected,
+    options=("CONFIG_USER_NS",),
     needs=("root", "userns"),
 )
 

@@ -63,6 +63,7 @@ CASE = Case(
     ),
     params={"mapped": tuple(MAPS)},
     expect=expected,
+    options=("CONFIG_USER_NS",),
     needs=("root", "userns"),
     documented="chown(2), 'ERRORS' does not list EINVAL for an id that is not mapped.",
 )

@@ -46,6 +46,7 @@ CASE = Case(
     ),
     params={"file": tuple(FILES)},
     expect=expected,
+    options=("CONFIG_USER_NS",),
     needs=("root", "userns"),
     documented="user_namespaces(7) says of CAP_FOWNER that the owner alone must be mapped; that holds for chmod, not"
                " for a sticky directory.",

@@ -72,6 +72,7 @@ CASE = Case(
     ),
     params={"mapped": tuple(MAPS)},
     expect=expected,
+    options=("CONFIG_USER_NS",),
     needs=("root", "userns"),
 )
 

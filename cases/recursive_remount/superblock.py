@@ -58,6 +58,7 @@ CASE = Case(
     ),
     params={"remount": tuple(KINDS), "where": ("same user namespace", "new user namespace")},
     expect=expected,
+    options=("CONFIG_USER_NS",),
     needs=lambda remount, where: ("userns",) if where == "new user namespace" else (),
 )
 

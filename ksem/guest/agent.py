@@ -3,7 +3,7 @@
 Contract: the standard library and ksem.guest. Requests and answers are JSON objects on a `wire.Channel`:
 
     {"load": {module: source}}                       -> {"loaded": count}
-    {"environment": true}                            -> environment.environment()
+    {"environment": [option]}                        -> environment.environment(...)
     {"run": {"case", "params", "needs", "deadline"}}  -> {"status": ..., "trace": [...], ...}
     {"stop": true}                                   -> {"stopped": true}, and the agent returns
 
@@ -48,7 +48,7 @@ def main(channel: Channel, sources: Any) -> None:
             sources.update(request["load"])
             channel.send({"loaded": len(request["load"])})
         elif "environment" in request:
-            channel.send(environment.environment())
+            channel.send(environment.environment(request["environment"]))
         elif "run" in request:
             channel.send_text(run(request["run"]))
         elif "stop" in request:

@@ -5,7 +5,9 @@ kernel in the same configuration.
 """
 
 import os
-from typing import Any, Dict, List, Optional
+import re
+import zlib
+from typing import Any, Dict, List, Optional, Sequence
 
 from ksem.guest import readers
 
@@ -17,8 +19,8 @@ SYSCTLS = (
 )
 
 
-def environment() -> Dict[str, Any]:
-    """Release and version as uname(2) gives them, architecture, command line, LSMs, sysctls, distribution, root mount, caller.
+def environment(options: Sequence[str]) -> Dict[str, Any]:
+    """Release and version as uname(2) gives them, architecture, command line, configuration, distribution, LSMs, sysctls.
 
     A sysctl that is not there is None; user.max_user_namespaces is `some` or `0`, as its number
     follows from the size of the memory.
@@ -31,10 +33,35 @@ def environment() -> Dict[str, Any]:
         "cmdline": _read("/proc/cmdline"),
         "lsm": _read("/sys/kernel/security/lsm"),
         "sysctl": {name.replace("/", "."): _sysctl(name) for name in SYSCTLS},
+        **configuration(_configuration(system.release), options),
         "os": _system(),
         "root": _root(),
         "caller": "root" if os.geteuid() == 0 else "ordinary user",
     }
+
+
+def configuration(text: Optional[str], options: Sequence[str]) -> Dict[str, Any]:
+    """The digest of a kernel's configuration, and the options that cases ask for; nothing where it is not known."""
+    if text is None:
+        return {"config": None, "options": {}}
+    # Here, as it is slow to import and a bare kernel has no such file.
+    import hashlib
+    found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
+    return {"config": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "options": {option: found.get(option, "n") for option in sorted(options)}}
+
+
+def _configuration(release: str) -> Optional[str]:
+    """Where distributions keep it, or what the kernel itself holds (CONFIG_IKCONFIG_PROC)."""
+    for path in ("/boot/config-" + release, "/lib/modules/%s/config" % release):
+        lines = _read_lines(path)
+        if lines is not None:
+            return "\n".join(lines) + "\n"
+    try:
+        with open("/proc/config.gz", "rb") as file:
+            return zlib.decompress(file.read(), 31).decode()
+    except OSError:
+        return None
 
 
 def _system() -> Optional[str]:

@@ -6,7 +6,6 @@ Contract: the standard library and `model`. Nothing is fetched and nothing is st
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ksem.model import Column, Kernel, Say, upstream_release
 
@@ -17,11 +16,9 @@ def column(name: str) -> Column | None:
 
 
 def at_hand(column: Column) -> Kernel:
-    """The running kernel, with its configuration where the distribution keeps one."""
+    """The running kernel."""
     system = os.uname()
-    candidates = (Path(f"/boot/config-{system.release}"), Path(f"/lib/modules/{system.release}/config"))
-    config = next((path for path in candidates if os.access(path, os.R_OK)), None)
-    return Kernel(upstream_release(system.release, system.version), package=system.release, config=config)
+    return Kernel(upstream_release(system.release, system.version), package=system.release)
 
 
 def check(column: Column) -> None:
