@@ -6,8 +6,20 @@ READY := $(VENV)/.ready
 PYTHONS := $(PYTHON) /usr/bin/python3 python3
 FITS := import ensurepip, sys, venv; assert sys.version_info >= (3, 11)
 PACKAGES := qemu-system-x86 python3-venv debian-archive-keyring
+VAGRANT_PACKAGES := vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables iproute2 \
+	openssh-client mmdebstrap qemu-utils e2fsprogs grub-common grub-pc-bin
+VAGRANT_PROGRAMS := vagrant libvirtd virsh dnsmasq iptables ip ssh mmdebstrap qemu-img mkfs.ext4 grub-mkimage
+MACHINES := debian-11-vagrant debian-12-vagrant debian-13-vagrant debian-13-backports-vagrant debian-12-vagrant-on-6.12
 
-.PHONY: matrix test machine clean
+# $(1): the packages to install; $$missing: what was found missing
+INSTALL = [ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" = 0 ]; then \
+		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $(1); \
+	else \
+		echo "ksem: missing:$$missing: ask root for: apt-get install --no-install-recommends $(1)" >&2; exit 2; \
+	fi
+
+.PHONY: matrix test vagrant test-vagrant machine machine-vagrant clean
 
 # The markdown is written even when a cell is not as expected; the exit status says so all the same.
 matrix: machine $(READY)
@@ -15,10 +27,23 @@ matrix: machine $(READY)
 	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --column 'debian-*' --output results/MATRIX.md || exit $$?; \
 	exit $$status
 
+# The kernels are fetched first: beside its guests a libvirt of its own has no network.
+vagrant: machine-vagrant $(READY)
+	@$(VENV)/bin/python vms/boxes/build.py
+	@$(VENV)/bin/ksem fetch $(MACHINES)
+	@vms/with-libvirt $(VENV)/bin/ksem run $(MACHINES); status=$$?; \
+	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --column 'debian-*' --output results/MATRIX.md || exit $$?; \
+	exit $$status
+
 test: machine $(READY)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest tests
+	$(VENV)/bin/pytest tests --ignore tests/vagrant
+
+test-vagrant: machine-vagrant $(READY)
+	$(VENV)/bin/python vms/boxes/build.py debian-12
+	$(VENV)/bin/ksem fetch debian-6.12
+	vms/with-libvirt $(VENV)/bin/pytest tests/vagrant
 
 machine:
 	@missing=; \
@@ -27,12 +52,14 @@ machine:
 	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$$missing debian-archive-keyring"; \
 	found=; for python in $(PYTHONS); do $$python -c '$(FITS)' 2>/dev/null && found=$$python && break; done; \
 	[ -n "$$found" ] || missing="$$missing python3-venv"; \
-	[ -z "$$missing" ] && exit 0; \
-	if [ "$$(id -u)" = 0 ]; then \
-		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $(PACKAGES); \
-	else \
-		echo "ksem: missing:$$missing: ask root for: apt-get install $(PACKAGES)" >&2; exit 2; \
-	fi
+	$(call INSTALL,$(PACKAGES))
+
+machine-vagrant: machine
+	@missing=; \
+	for program in $(VAGRANT_PROGRAMS); do \
+		PATH=$$PATH:/usr/sbin:/sbin command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	[ -e /usr/lib/grub/i386-pc/boot.img ] || missing="$$missing grub-pc-bin"; \
+	$(call INSTALL,$(VAGRANT_PACKAGES))
 
 $(READY): pyproject.toml | machine
 	@for python in $(PYTHONS); do $$python -c '$(FITS)' 2>/dev/null && break; done; \

@@ -19,7 +19,7 @@ import pytest
 from ksem import __version__, cache, catalog, kernels, matrix, renderers, runner, store
 from ksem.guest.case import combinations
 from ksem.kernels import debian
-from ksem.model import Column, Evidence, KsemError
+from ksem.model import Column, Evidence, KsemError, Unavailable
 
 INTERRUPTED = 130
 
@@ -52,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--refresh", action="store_true", help="ask the archive again first")
     listing.set_defaults(command=_kernels)
 
+    fetch = commands.add_parser("fetch", help="fetch the kernels of columns, so that no later run needs a network")
+    fetch.add_argument("columns", nargs="*", metavar="COLUMN", help="as `ksem kernels` lists them; default: every series")
+    fetch.set_defaults(command=_fetch)
+
     cases = commands.add_parser("cases", help="list the cases: name, number of parameter sets, claim")
     cases.set_defaults(command=_cases)
 
@@ -78,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _kernels(options: argparse.Namespace) -> int:
     root = catalog.project(Path.cwd())
-    if options.refresh and (problem := debian.refresh(lambda line: print(line, file=sys.stderr), age=0.0)):
+    if options.refresh and (problem := debian.refresh(_say, age=0.0)):
         raise KsemError(problem)
     columns = catalog.entries(root)
     if options.all:
@@ -91,6 +95,29 @@ def _kernels(options: argparse.Namespace) -> int:
         rows.append((column.name, column.backend, kernel.release if kernel else "-", state))
     _print_table(rows)
     return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    failed = False
+    for column in _named(catalog.project(Path.cwd()), options.columns):
+        try:
+            kernels.source_of(column).resolve(column, _say)
+        except Unavailable as failure:
+            _say(f"ksem: {failure}")
+            failed = True
+    return int(failed)
+
+
+def _named(root: Path, names: Iterable[str], modules: Path | None = None) -> list[Column]:
+    """The columns of these names; without any, those that the catalogue has for every run."""
+    columns = catalog.columns(root, names or [entry.name for entry in catalog.entries(root) if entry.default], modules)
+    if not columns:
+        raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
+    return columns
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _cases(options: argparse.Namespace) -> int:
@@ -125,10 +152,7 @@ class _Witness:
 def _run(options: argparse.Namespace) -> int:
     root = catalog.project(Path.cwd())
     behaviours = catalog.behaviours(root)
-    names = options.columns or [entry.name for entry in catalog.entries(root) if entry.default]
-    columns = catalog.columns(root, names, options.modules and options.modules.absolute())
-    if not columns:
-        raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
+    columns = _named(root, options.columns, options.modules and options.modules.absolute())
     runner.check(columns)
     results = (options.results or root / "results").absolute()
     witness = _Witness()

@@ -1,0 +1,180 @@
+"""A real Vagrant machine as a column: the same cases, the same bytes each time, and nothing of it left behind.
+
+Guards: a machine is left as it was found; what kills a run, or the connection in the middle of a case, costs no more than that;
+each mistake is one line. Run by `make test-vagrant`, which brings box and libvirt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import project
+import pytest
+
+from ksem import store
+
+COLUMN, MACHINE = "debian-12-vagrant", "debian-12"
+OTHER_KERNEL = "debian-12-vagrant-on-6.12"
+VMS = project.ROOT / "vms"
+LOSING = project.FINE.replace("def observe(lab):\n", '''def observe(lab):
+    import subprocess
+    subprocess.call(["pkill", "-KILL", "-u", "vagrant", "sshd"])
+''')
+
+
+def vagrant(*arguments: str) -> str:
+    """A command of Vagrant's in the project's vms/."""
+    return subprocess.run(["vagrant", *arguments], cwd=VMS, check=True, capture_output=True, text=True).stdout
+
+
+def state() -> str:
+    """The machine's state, as Vagrant names it."""
+    lines = vagrant("status", MACHINE, "--machine-readable").splitlines()
+    return next(line.split(",")[3] for line in lines if ",state," in line)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def kept(results: Path) -> Iterator[subprocess.CompletedProcess[str]]:
+    """The first run of all cases, which leaves the machine running for the tests; destroyed in the end."""
+    vagrant("destroy", "-f", MACHINE)
+    try:
+        yield project.ksem(project.ROOT, "run", COLUMN, "--keep", "--results", str(results))
+    finally:
+        vagrant("destroy", "-f", MACHINE)
+
+
+@pytest.fixture
+def own(tmp_path: Path, kept: object) -> Path:
+    """A project with cases of its own and the machines of this one."""
+    made = project.make(tmp_path / "project", fine=project.FINE, losing=LOSING)
+    (made / "vms").symlink_to(VMS)
+    return made
+
+
+def test_all_cases_are_as_expected(kept: subprocess.CompletedProcess[str], results: Path) -> None:
+    assert kept.returncode == 0, kept.stdout + kept.stderr
+    found = store.read_column(results / f"{COLUMN}.json")
+    assert {cell.status for cell in found.cells} == {"observed"}
+    assert found.environment["os"].startswith("Debian GNU/Linux 12")
+    assert "apparmor" in found.environment["lsm"]
+    assert found.environment["root"] == "ext4 shared"
+
+
+def test_the_same_release_shows_what_was_committed(kept: object, results: Path) -> None:
+    committed = store.read_column(project.ROOT / "results" / f"{COLUMN}.json")
+    found = store.read_column(results / f"{COLUMN}.json")
+    if found.release == committed.release:
+        assert found.cells == committed.cells
+
+
+def test_a_running_machine_is_used_and_left_and_shows_the_same_bytes(kept: object, results: Path) -> None:
+    before = {path: path.read_bytes() for path in results.rglob("*.json")}
+    ended = project.ksem(project.ROOT, "run", COLUMN, "--results", str(results))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "vagrant up" not in ended.stderr
+    assert {path: path.read_bytes() for path in results.rglob("*.json")} == before
+    assert state() == "running"
+
+
+def test_a_connection_lost_in_a_case_costs_that_case_alone(own: Path) -> None:
+    ended = project.ksem(own, "run", COLUMN)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    statuses = {cell.case: cell.status for cell in store.read_column(own / "results" / f"{COLUMN}.json").cells}
+    assert statuses == {"made.fine": "observed", "made.losing": "lost"}
+    again = project.ksem(own, "run", COLUMN, "-k", "fine")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_a_machine_without_python_is_named_as_one(own: Path) -> None:
+    python = "sudo sh -c 'cd /usr/bin && mv python3{} python3{}'"
+    vagrant("ssh", MACHINE, "-c", python.format("", ".away"))
+    try:
+        ended = project.ksem(own, "run", COLUMN, "-k", "fine")
+    finally:
+        vagrant("ssh", MACHINE, "-c", python.format(".away", ""))
+    assert ended.returncode == 1
+    assert "this machine has no python3: the agent needs Python 3.6 or newer" in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_a_machine_that_runs_cannot_be_given_another_kernel(own: Path) -> None:
+    ended = project.ksem(own, "run", OTHER_KERNEL, "-k", "fine")
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+
+
+@pytest.fixture
+def absent(kept: object) -> Iterator[None]:
+    """No machine, before and after."""
+    vagrant("destroy", "-f", MACHINE)
+    yield
+    assert state() == "not_created"
+
+
+def test_a_killed_run_is_cleared_away_by_the_next(absent: None, results: Path, tmp_path: Path) -> None:
+    """The second one boots the distribution with another kernel, too."""
+    command = [sys.executable, "-m", "ksem.cli", "run", OTHER_KERNEL, "-k", "partly", "--results", str(tmp_path)]
+    run = subprocess.Popen(command, cwd=project.ROOT, env=project.environment(), stderr=subprocess.PIPE, start_new_session=True)
+    said_it_goes_up(run)
+    wait_for_a_machine()
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    ended = project.ksem(project.ROOT, "run", OTHER_KERNEL, "-k", "partly", "--results", str(tmp_path))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "an earlier run was killed" in ended.stderr
+    found = store.read_column(tmp_path / f"{OTHER_KERNEL}.json")
+    assert found.release.startswith("6.12.")
+    assert found.environment["os"].startswith("Debian GNU/Linux 12")
+
+
+def said_it_goes_up(run: subprocess.Popen[bytes]) -> None:
+    assert run.stderr
+    said = b""
+    while b"vagrant up" not in said:
+        assert select.select([run.stderr], [], [], 120.0)[0], said
+        piece = os.read(run.stderr.fileno(), 65536)
+        assert piece, said
+        said += piece
+
+
+def wait_for_a_machine() -> None:
+    end = time.monotonic() + 120.0
+    while state() == "not_created":
+        assert time.monotonic() < end, "no machine came up"
+
+
+MISTAKES = {
+    "a machine that is not there": ("vagrant:debain-12", "did you mean debian-12?", None),
+    "a Vagrantfile that is none": (COLUMN, "vagrant cannot tell its machines", "Vagrant.configure('2') do |config|\n"),
+    "no Vagrantfile": (COLUMN, "Vagrantfile", ""),
+}
+
+
+@pytest.mark.parametrize(("column", "said", "vagrantfile"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(column: str, said: str, vagrantfile: str | None, tmp_path: Path) -> None:
+    made = project.make(tmp_path / "project", fine=project.FINE)
+    (made / "vms").mkdir()
+    for name in ("catalog.toml", "Vagrantfile"):
+        (made / "vms" / name).write_text((VMS / name).read_text())
+    if vagrantfile:
+        (made / "vms" / "Vagrantfile").write_text(vagrantfile)
+    elif vagrantfile == "":
+        (made / "vms" / "Vagrantfile").unlink()
+    ended = project.ksem(made, "run", column)
+    assert ended.returncode == 2, ended.stdout + ended.stderr
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert said in ended.stderr
+    with contextlib.suppress(FileNotFoundError):
+        assert list((made / "results").iterdir()) == []
