@@ -15,11 +15,14 @@ from ksem.guest import flags
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
-# From 424 on all architectures share one numbering; the older ones come from libc by name.
+# From 424 on all architectures share one numbering. The older ones come from libc by name, but for those that it lacks or
+# lacked (glibc has statx since 2.28, mknod as a function since 2.33).
 _NUMBERS: Dict[str, int] = {
     "open_tree": 428, "move_mount": 429, "openat2": 437, "mount_setattr": 442, "fchmodat2": 452,
     "statmount": 457, "listmount": 458,
     "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
+    "mknod": {"x86_64": 133}.get(os.uname().machine, -1),
+    "statx": {"x86_64": 332, "aarch64": 291}.get(os.uname().machine, -1),
 }
 
 
