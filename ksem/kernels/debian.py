@@ -151,6 +151,7 @@ def refresh(say: Say, age: float = INDEX_AGE) -> str:
 def newest(suites: tuple[str, ...], say: Say) -> Offer:
     """The kernel that is installed by default from these suites. Raises Unavailable when that cannot be told."""
     problem = refresh(say)
+    _configure()
     default = f"linux-image{FLAVOUR}"
     for line in _apt("apt-cache", "madison", default).stdout.splitlines():  # the newest comes first
         _, version, place = (field.strip() for field in line.split("|"))
