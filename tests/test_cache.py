@@ -78,6 +78,16 @@ def test_a_lock_is_held_by_one_and_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_who_must_wait_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedError), cache.locked(tmp_path, interrupted), cache.locked(tmp_path, interrupted):
+        pytest.fail("two are alone")
+
+
+def interrupted() -> None:
+    """What a user may do who is told to wait."""
+    raise InterruptedError
+
+
 def test_a_note_holds_until_the_machine_is_started_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.boot_note("accelerator") is None
     cache.set_boot_note("accelerator", "tcg, as kvm hangs")

@@ -62,7 +62,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     directory = _directory(column)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    with _alone(directory, column.machine) as mark, log.open("ab", buffering=0) as output:
+    with _alone(directory, column.machine, say) as mark, log.open("ab", buffering=0) as output:
         control = _Control(vagrant.Vagrant(str(directory)), column.machine, log, output)
         with _up(control, column, kernel, modules, mark, say), _ssh_config(control) as config:
             provider = control.state().provider
@@ -131,11 +131,11 @@ class _Control:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path, name: str) -> Iterator[Path]:
+def _alone(directory: Path, name: str, say: Say) -> Iterator[Path]:
     """Alone with a machine, whose other runs wait: the file that says that a machine is ksem's to destroy."""
     digest = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:8]
     place = cache.directory("vagrant", f"{name}-{digest}")
-    with cache.locked(place):
+    with cache.locked(place, lambda: say(f"waiting for another run that uses the machine {name}")):
         yield place / "made-by-ksem"
 
 
@@ -156,11 +156,11 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
     if before == ABSENT:
         mark.touch()
     try:
-        started = time.monotonic()
-        say("vagrant up (this takes a minute or more without KVM)")
         _prepare(control, kernel, modules, mark.parent)
         # One at a time: parallel `vagrant up` race for the box, the network and the pool.
-        with cache.locked(cache.directory("vagrant")):
+        with cache.locked(cache.directory("vagrant"), lambda: say("waiting for another machine to come up")):
+            started = time.monotonic()
+            say("vagrant up (this takes a minute or more without KVM)")
             control.do("up")
         say(f"is up after {time.monotonic() - started:.0f} s")
         yield
