@@ -9,7 +9,7 @@ import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from ksem import __version__, cache, catalog, kernels, matrix, renderers, runner, store
 from ksem.guest.case import combinations
 from ksem.kernels import debian
-from ksem.model import Column, Evidence, KsemError, Unavailable
+from ksem.model import NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable
 
 INTERRUPTED = 130
 
@@ -138,7 +138,7 @@ class _Witness:
 
     def __init__(self) -> None:
         self.cases: set[str] = set()
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, Unavailable] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         path = report.nodeid.partition("::")[0]
@@ -162,9 +162,9 @@ def _run(options: argparse.Namespace) -> int:
     if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         return 2
     evidence = [one for one in store.read(results) if one.column in {column.name for column in columns}]
-    evidence = _with_problems(evidence, witness.problems)
+    ran = [one for one in behaviours if one.name in witness.cases]
     print()
-    _show(matrix.build([one for one in behaviours if one.name in witness.cases], evidence), "terminal")
+    _show(matrix.build(ran, _with_problems(evidence, witness.problems, ran)), "terminal")
     return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else int(status != pytest.ExitCode.OK)
 
 
@@ -185,18 +185,22 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Col
     return arguments
 
 
-def _with_problems(evidence: Iterable[Evidence], problems: dict[str, str]) -> list[Evidence]:
+def _with_problems(evidence: Iterable[Evidence], problems: Mapping[str, Unavailable],
+                   behaviours: Iterable[catalog.Behaviour]) -> list[Evidence]:
     """Evidence with what kept columns from being run now; one without any evidence is there all the same."""
-    found = {one.column: dataclasses.replace(one, problem=problems.get(one.column, "")) for one in evidence}
+    found = {one.column: one for one in evidence}
     for column, problem in problems.items():
-        found.setdefault(column, Evidence(column, _series_in(column), {}, (), problem=problem))
+        text = str(problem).removeprefix(f"{column}: ")
+        known = found.get(column, Evidence(column, _series_in(column), {}, ()))
+        cells = tuple(Cell(one.name, params, "lost") for one in behaviours for params in combinations(one.case))
+        found[column] = dataclasses.replace(known, problem=text, cells=cells if problem.lost else known.cells)
     return list(found.values())
 
 
 def _series_in(column: str) -> str:
     """The release that a column's name speaks of, to give it a place among the others."""
     release = column.rpartition("-")[2]
-    return release if release[:1].isdigit() else "0.0"
+    return release if release[:1].isdigit() else NO_RELEASE
 
 
 def _matrix(options: argparse.Namespace) -> int:

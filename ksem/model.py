@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Stands where a kernel was never seen, and comes before every release.
+NO_RELEASE = "0.0"
 # Shows a line of progress.
 Say = Callable[[str], None]
 
@@ -21,7 +23,14 @@ class KsemError(Exception):
 
 
 class Unavailable(KsemError):
-    """A column whose kernel or machine cannot be had here; the other columns go on."""
+    """A column whose kernel or machine cannot be had here; the other columns go on.
+
+    lost: whether its machine was started and did not come up, so that its cells are lost rather than unknown.
+    """
+
+    def __init__(self, message: str, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
 
 
 class Lost(Exception):

@@ -79,7 +79,7 @@ class Session:
         self._runner: Runner | None = None
         self._heads: dict[str, Evidence] = {}
         self._cells: dict[str, list[Cell]] = {}
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, Unavailable] = {}
 
     @property
     def behaviours(self) -> list[catalog.Behaviour]:
@@ -149,7 +149,7 @@ class Session:
         message = json.loads(text)
         column = message["column"]
         if "problem" in message:
-            self.problems[column] = message["problem"]
+            self.problems[column] = Unavailable(message["problem"], message["lost"])
         if "head" in message:
             self._heads[column] = Evidence(column, **message["head"], cells=())
         if "cell" in message:
@@ -233,7 +233,7 @@ class CaseItem(pytest.Item):
         try:
             cell = runner.run(self.behaviour, self.params)
         except Unavailable as failure:
-            self.message = {"column": self.column.name, "problem": str(failure)}
+            self.message = {"column": self.column.name, "problem": str(failure), "lost": failure.lost}
             pytest.fail(str(failure), pytrace=False)
         evidence = runner.evidence
         assert evidence is not None

@@ -6,6 +6,7 @@ Contract: everything but pytest and renderers. One runner serves one column at a
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
 from ksem.guest.environment import configuration
 from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
+
+# What a firmware clears its screen with (ECMA-48, control sequences).
+_ESCAPES = re.compile(r"\x1b(c|\[[0-?]*[ -/]*[@-~])")
 
 
 def check(columns: Iterable[Column]) -> None:
@@ -74,7 +78,7 @@ class Runner:
                 self._failure = Unavailable(str(failure))
                 raise self._failure from failure
             except Lost as loss:
-                self._failure = Unavailable(f"{self.column.name}: lost: {described(loss)}")
+                self._failure = Unavailable(f"{self.column.name}: lost: {described(loss)}", lost=True)
                 raise self._failure from loss
         return self._running
 
@@ -91,5 +95,6 @@ class Runner:
 
 def described(loss: Lost) -> str:
     """A loss with the last lines of the kernel's console, whose control characters no terminal is to obey."""
-    console = "".join(character for character in loss.console if character.isprintable() or character == "\n")
+    plain = _ESCAPES.sub("", loss.console)
+    console = "".join(character for character in plain if character.isprintable() or character == "\n").strip()
     return f"{loss.reason}; the console ended with:\n{console}" if console else loss.reason

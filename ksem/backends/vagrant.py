@@ -155,6 +155,11 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
         return
     if before == ABSENT:
         mark.touch()
+    def down() -> None:
+        if not column.keep:
+            control.do("destroy" if before == ABSENT else "halt")
+        mark.unlink(missing_ok=True)
+
     try:
         _prepare(control, kernel, modules, mark.parent)
         # One at a time: parallel `vagrant up` race for the box, the network and the pool.
@@ -164,10 +169,12 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
             control.do("up")
         say(f"is up after {time.monotonic() - started:.0f} s")
         yield
-    finally:
-        if not column.keep:
-            control.do("destroy" if before == ABSENT else "halt")
-        mark.unlink(missing_ok=True)
+    except BaseException:
+        # What kept it from coming up keeps it from going down too, and is what is to be told. The mark stays for the next run.
+        with contextlib.suppress(Lost):
+            down()
+        raise
+    down()
 
 
 def _prepare(control: _Control, kernel: Kernel, modules: frozenset[str], place: Path) -> None:
@@ -216,7 +223,11 @@ def _agent(config: Path, column: Column, modules: frozenset[str], output: IO[byt
 
 
 def _telling(output: str) -> str:
-    """The line of Vagrant's output that says most: the last that speaks of an error, else the last."""
-    lines = [line.strip() for line in output.replace("\r", "\n").splitlines() if line.strip()]
-    telling = [line for line in lines if _TELLING.search(line)]
-    return (telling or lines or ["it said nothing"])[-1][:300]
+    """What of Vagrant's output says most: the last paragraph that speaks of an error, from there on, else the last line."""
+    paragraphs = [[line.strip() for line in paragraph.splitlines() if line.strip()]
+                  for paragraph in re.split(r"\n\s*\n", output.replace("\r", "\n"))]
+    for lines in reversed(paragraphs):
+        for number, line in enumerate(lines):
+            if _TELLING.search(line):
+                return " ".join(lines[number:])[:300]
+    return ([line for lines in paragraphs for line in lines] or ["it said nothing"])[-1][:300]

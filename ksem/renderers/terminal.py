@@ -11,25 +11,27 @@ import textwrap
 from tabulate import tabulate
 
 from ksem.matrix import Matrix, Relatives, Section, relatives, table
-from ksem.model import Verdict
+from ksem.model import NO_RELEASE, Verdict
 
 
 def render(matrix: Matrix) -> str:
     """The columns, then a table for each case."""
     width = max(60, min(160, shutil.get_terminal_size((110, 24)).columns))
     parts = [_section(section, matrix, width) for section in matrix.sections]
-    return "\n\n".join([*parts, _columns(matrix), *(_relatives(pair, width) for pair in relatives(matrix))]) + "\n"
+    return "\n\n".join([*parts, _columns(matrix, width), *(_relatives(pair, width) for pair in relatives(matrix))]) + "\n"
 
 
-def _columns(matrix: Matrix) -> str:
+def _columns(matrix: Matrix, width: int) -> str:
     """Which kernels these are, and how many cells of each say what."""
     shown = [verdict for verdict in Verdict if any(result.verdict is verdict for result in matrix.results())]
     rows = []
     for column in matrix.columns:
         counts = matrix.counts(column.column)
-        remark = column.problem or column.remark
-        rows.append([column.column, column.release, *(counts[verdict] or "-" for verdict in shown), remark])
-    return tabulate(rows, ["column", "release", *(verdict.value for verdict in shown), "remark"], disable_numparse=True)
+        remark = " ".join((column.problem or column.remark).split())
+        release = "-" if column.release == NO_RELEASE else column.release
+        rows.append([column.column, release, *(counts[verdict] or "-" for verdict in shown), remark])
+    head = ["column", "release", *(verdict.value for verdict in shown), "remark"]
+    return tabulate(rows, head, disable_numparse=True, maxcolwidths=[*(None for _ in head[1:]), max(30, width - 60)])
 
 
 def _relatives(pair: Relatives, width: int) -> str:

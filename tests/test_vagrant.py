@@ -1,0 +1,59 @@
+"""What Vagrant prints becomes one line that says why, and what is missing is said before anything starts.
+
+Guards: a user reads the reason and not a page of progress. The machines themselves are tested in tests/vagrant/.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ksem import bootstrap
+from ksem.backends import vagrant
+from ksem.model import Column, KsemError, Unavailable
+
+OUTPUTS = {
+    "no libvirt": ("Bringing machine 'debian-12' up with 'libvirt' provider...\n"
+                   "Error while connecting to Libvirt: Error making a connection to libvirt URI qemu:///system:\n"
+                   "Call to virConnectOpen failed: Failed to connect socket to '/var/run/libvirt/libvirt-sock'\n\n",
+                   "Error while connecting to Libvirt: Error making a connection to libvirt URI qemu:///system: "
+                   "Call to virConnectOpen failed: Failed to connect socket to '/var/run/libvirt/libvirt-sock'"),
+    "no box": ("The box 'ksem/none' could not be found or\ncould not be accessed in the remote catalog. If this is a private\n"
+               "box, please verify you're logged in.\n\nProgress\n",
+               "The box 'ksem/none' could not be found or could not be accessed in the remote catalog. If this is a private "
+               "box, please verify you're logged in."),
+    "progress": ("Progress: 10%\rProgress: 99%\r==> done\n", "==> done"),
+    "nothing": ("", "it said nothing"),
+}
+
+
+@pytest.mark.parametrize(("output", "line"), OUTPUTS.values(), ids=OUTPUTS)
+def test_the_telling_line_is_found(output: str, line: str) -> None:
+    assert vagrant._telling(output) == line
+
+
+@pytest.mark.parametrize(("program", "package"), vagrant.PROGRAMS.items())
+def test_a_missing_program_names_its_package(program: str, package: str, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in set(vagrant.PROGRAMS) - {program}:
+        (tmp_path / other).write_text("#!/bin/true\n")
+        (tmp_path / other).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match=f"{program} is missing: apt-get install {package}"):
+        vagrant.check(Column("one", "vagrant", "machine", machine="debian-12"))
+
+
+def test_a_project_without_machines_says_where_they_would_be(tmp_path: Path) -> None:
+    with pytest.raises(KsemError, match="Vagrantfile"):
+        vagrant._directory(Column("one", "vagrant", "machine", machine="debian-12", vms=tmp_path))
+
+
+def test_a_python_too_old_for_the_agent_says_so() -> None:
+    """The program begins with the question, before anything that an old Python could not read."""
+    old = "import sys\nsys.version_info = (3, 5, 3)\n"
+    ended = subprocess.run([sys.executable, "-c", old + bootstrap.program()], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "this machine has Python 3.5: the agent needs Python 3.6 or newer\n"
