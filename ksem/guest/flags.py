@@ -5,9 +5,12 @@ a hundred times as much for each `|`, which an emulated machine feels.
 Source: include/uapi/linux/{mount,sched,fcntl,stat,capability,prctl}.h.
 """
 
+import errno
 from typing import Dict, List, Tuple
 
 AT_FDCWD = -100
+# Of two names for one number the one that the kernel uses; Python knows the last.
+ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK"}
 
 
 class MS:

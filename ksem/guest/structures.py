@@ -46,6 +46,8 @@ class Text(Kind):
 
 
 class Flags(Kind):
+    """A number whose bits have names with these prefixes."""
+
     def __init__(self, *prefixes: type) -> None:
         self.prefixes = prefixes
 
@@ -174,6 +176,8 @@ class Attributes(Output):
 
 
 class AttributesToSet(Attributes):
+    """The same with a value that the caller gives."""
+
     given = True
     output = False
 

@@ -6,7 +6,6 @@ manual; numbers are those of the kernel's syscall tables.
 """
 
 import ctypes
-import errno
 import os
 import struct
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -254,7 +253,7 @@ def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
     returned = _invoke(name, packed)
     if returned < 0:
         code = ctypes.get_errno()
-        return None, errno.errorcode.get(code, str(code))
+        return None, flags.ERRNO.get(code, str(code))
     return (output.decode(buffer.raw, returned) if output else returned), None
 
 
