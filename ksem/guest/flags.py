@@ -67,6 +67,12 @@ class CLONE:
     NEWNET = 0x40000000
 
 
+class UNSHARE:
+    """The flag of unshare(2) with another prefix."""
+
+    EMPTY_MNTNS = 0x100000
+
+
 class O:  # noqa: E742 (the header's prefix)
     """Flags of open(2)."""
 

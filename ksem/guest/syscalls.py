@@ -159,6 +159,7 @@ _NAMESPACES = of.Struct(("size", "I", None), ("spare", "I", None), ("ns_id", "Q"
                       ("spare2", "I", None), ("user_ns_id", "Q", None))
 _IDENTITIES = (("ids", of.Returned(8 * 256)), ("count", _Fixed(256, "256")), ("flags", INT))
 _RULESET = of.Struct(("handled_access_fs", "Q", None))
+_ZERO = _Fixed(ctypes.c_ulong(0), "0")
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
 SIGNATURES: Dict[str, Signature] = {
@@ -170,7 +171,7 @@ SIGNATURES: Dict[str, Signature] = {
     "move_mount": _call(("from_dirfd", DIRECTORY), ("from_path", TEXT), ("to_dirfd", DIRECTORY),
                         ("to_path", TEXT), ("flags", _Flags(flags.MOVE_MOUNT))),
     "mount_setattr": _call(*_ATTR),
-    "unshare": _call(("flags", _Flags(flags.CLONE))),
+    "unshare": _call(("flags", _Flags(flags.CLONE, flags.UNSHARE))),
     "setns": _call(("fd", INT), ("nstype", _Flags(flags.CLONE))),
     "chroot": _call(_PATH),
     "chdir": _call(_PATH),
@@ -236,7 +237,8 @@ SIGNATURES: Dict[str, Signature] = {
     "landlock_create_ruleset": _call(("attr", _RULESET), ("size", INT), ("flags", INT)),
     "landlock_restrict_self": _call(("ruleset", INT), ("flags", INT)),
     "fchroot": _call(("fd", INT), ("flags", INT)),
-    "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT)),
+    # Some operations insist on zeros: PR_SET_NO_NEW_PRIVS is EINVAL without.
+    "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT), *((name, _ZERO) for name in ("third", "fourth", "fifth"))),
 }
 
 
