@@ -1,9 +1,11 @@
 """unshare(UNSHARE_EMPTY_MNTNS) gives a mount namespace with nothing in it but an empty, immutable directory (7.1).
 
 A sandbox that builds its mounts from scratch has no use for a copy of the caller's, and no way to forget to unmount one of
-them. In the empty namespace `/` is the nullfs that every namespace has at its bottom since 7.0: nothing can be made
-in it (EPERM), even by root. Root and working directory are moved there. The way on is to mount a filesystem on it; the process
-does not see it by itself, as its root stays what is covered, and enters it by the descriptor of the mount: fchdir and chroot.
+them. In the empty namespace `/` is the nullfs that every namespace has at its bottom since 7.0. Nothing can be made in it,
+even by root, and the errno is a surprise: ENOENT for mkdir and O_CREAT, not EPERM, as the lookup of any name in it fails
+before anybody asks for permission; chmod is EPERM. Root and working directory are moved there. The way on is to mount
+a filesystem on it; the process does not see that by itself, as its root stays what is covered, and enters it by the
+descriptor of the mount: fchdir and chroot.
 
 Descriptors that were opened before still lead to the old tree: they are what a sandbox has to close. The flag has the number
 of CLONE_PARENT_SETTID, which means nothing to unshare(2); older kernels say EINVAL.
@@ -17,8 +19,8 @@ WORKS = {
     "unshare": "ok",
     "root": [],
     "working directory": [],
-    "mkdir": "EPERM",
-    "create": "EPERM",
+    "mkdir": "ENOENT",
+    "create": "ENOENT",
     "chmod": "EPERM",
     "old path": "ENOENT",
     "old path by a descriptor": "ok",
@@ -31,7 +33,7 @@ CASE = Case(
     claim="unshare(UNSHARE_EMPTY_MNTNS) gives a mount namespace that holds nothing but an immutable directory (7.1).",
     cites=(
         "copy_mnt_ns() in fs/namespace.c, unshare_nsproxy_namespaces() in kernel/nsproxy.c",
-        "fs/nullfs.c",
+        "fs/nullfs.c; empty_dir_lookup() and empty_dir_setattr() in fs/libfs.c",
     ),
     params={"caller": ("root", "root of a user namespace")},
     expect=(
