@@ -154,7 +154,8 @@ _ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _Mou
 _CAPABILITY_HEADER = _Fixed(struct.pack("=Ii", 0x20080522, 0), "{_LINUX_CAPABILITY_VERSION_3, 0}")
 _ATTRIBUTE = (("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("name", TEXT))
 _HOW = of.Struct(("flags", "Q", flags.O), ("mode", "Q", None), ("resolve", "Q", flags.RESOLVE))
-_FILE_ATTR = of.Struct(("fa_xflags", "Q", None), ("rest", "16s", None))
+_FILE_ATTR = of.Struct(("fa_xflags", "Q", None), ("fa_extsize", "I", None), ("fa_nextents", "I", None),
+                        ("fa_projid", "I", None), ("fa_cowextsize", "I", None))
 _NAMESPACES = of.Struct(("size", "I", None), ("spare", "I", None), ("ns_id", "Q", None), ("ns_type", "I", flags.CLONE),
                       ("spare2", "I", None), ("user_ns_id", "Q", None))
 _IDENTITIES = (("ids", of.Returned(8 * 256)), ("count", _Fixed(256, "256")), ("flags", INT))
