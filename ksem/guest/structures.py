@@ -72,7 +72,7 @@ class Output(Kind):
 
 
 class Struct(Kind):
-    """A struct as a dict; each field is its name, its struct code, and the prefix of its flags if it has one."""
+    """A struct as a dict, or None for NULL; a field is its name, its struct code, and the prefix of its flags if it has one."""
 
     def __init__(self, *fields: Tuple[str, str, Optional[type]]) -> None:
         self.fields = fields
@@ -80,10 +80,14 @@ class Struct(Kind):
         self.size = struct.calcsize(self.format)
 
     def pack(self, value: Any) -> Any:
+        if value is None:
+            return None
         values = [value.get(name, 0) for name, _, _ in self.fields]
         return ctypes.create_string_buffer(struct.pack(self.format, *values), self.size)
 
     def show(self, value: Any) -> str:
+        if value is None:
+            return "NULL"
         return "{%s}" % ", ".join(".%s = %s" % (name, flags.spell(value[name], prefix) if prefix else value[name])
                                   for name, _, prefix in self.fields if value.get(name))
 
