@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ksem.guest import trace
-from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MS, PR, O, S
+from ksem.guest.flags import AT, AT_FDCWD, CLONE, FSCONFIG, MOUNT_ATTR, MS, PR, RESOLVE, STATMOUNT, O, S
 from ksem.guest.trace import Trace, spelled
 
 CALLS: dict[str, tuple[list[Any], list[str]]] = {
@@ -26,11 +26,20 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "capset": ([{"effective": [0, 3], "permitted": []}],
                ["{_LINUX_CAPABILITY_VERSION_3, 0}", "{.effective = CAP_CHOWN|CAP_FOWNER, .permitted = 0}"]),
     "setgroups": ([2, [5, 6]], ["2", "{5, 6}"]),
-    "prctl": ([PR.SET_KEEPCAPS, 1], ["PR_SET_KEEPCAPS", "1"]),
+    "prctl": ([PR.SET_KEEPCAPS, 1], ["PR_SET_KEEPCAPS", "1", "0", "0", "0"]),
     "unshare": ([CLONE.NEWNS | CLONE.NEWUSER], ["CLONE_NEWNS|CLONE_NEWUSER"]),
     "statx": ([AT_FDCWD, "a", 0, 0x7FF], ["AT_FDCWD", '"a"', "0", str(0x7FF)]),
     "getuid": ([], []),
     "mkdir": (['say "hi"\\\n', 0o755], ['"say \\"hi\\"\\\\\\n"', "0755"]),
+    "openat2": ([3, "a", {"flags": O.PATH, "resolve": RESOLVE.BENEATH}],
+                ["3", '"a"', "{.flags = O_PATH, .resolve = RESOLVE_BENEATH}", "24"]),
+    "fsconfig": ([3, FSCONFIG.SET_STRING, "mode", "755", 0], ["3", "FSCONFIG_SET_STRING", '"mode"', '"755"', "0"]),
+    "statmount": ([{"mount": "dir", "param": STATMOUNT.FS_TYPE}, 0],
+                  ['{.mnt_id = <of "dir">, .param = STATMOUNT_FS_TYPE}', "4096", "0"]),
+    "setxattrat": ([AT_FDCWD, "a", 0, "user.a", "value"],
+                   ["AT_FDCWD", '"a"', "0", '"user.a"', '{.value = "value", .size = 5}', "16"]),
+    "pidfd_open": (["self", 0], ["getpid()", "0"]),
+    "getsockopt": ([3, 1, 77], ["3", "1", "77", "&(socklen_t){4}"]),
     "mountinfo": (["dir"], ['"dir"']),
     "write_file": (["/proc/self/setgroups", "deny"], ['"/proc/self/setgroups"', '"deny"']),
 }

@@ -5,9 +5,12 @@ a hundred times as much for each `|`, which an emulated machine feels.
 Source: include/uapi/linux/{mount,sched,fcntl,stat,capability,prctl}.h.
 """
 
+import errno
 from typing import Dict, List, Tuple
 
 AT_FDCWD = -100
+# Of two names for one number the one that the kernel uses; Python knows the last.
+ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK"}
 
 
 class MS:
@@ -64,6 +67,12 @@ class CLONE:
     NEWNET = 0x40000000
 
 
+class UNSHARE:
+    """The flag of unshare(2) with another prefix."""
+
+    EMPTY_MNTNS = 0x100000
+
+
 class O:  # noqa: E742 (the header's prefix)
     """Flags of open(2)."""
 
@@ -94,6 +103,7 @@ class OPEN_TREE:
     """Flags of open_tree(2), beside AT's and O_CLOEXEC."""
 
     CLONE = 1
+    NAMESPACE = 2
 
 
 class MOVE_MOUNT:
@@ -121,6 +131,77 @@ class MOUNT_ATTR:
     NODIRATIME = 0x80
     IDMAP = 0x100000
     NOSYMFOLLOW = 0x200000
+
+
+class FSCONFIG:
+    """Commands of fsconfig(2)."""
+
+    SET_FLAG = 0
+    SET_STRING = 1
+    CMD_CREATE = 6
+    CMD_RECONFIGURE = 7
+    CMD_CREATE_EXCL = 8
+
+
+class FSMOUNT:
+    """Flags of fsmount(2)."""
+
+    CLOEXEC = 1
+    NAMESPACE = 2
+
+
+class STATMOUNT:
+    """What statmount(2) is asked for, and what it gave."""
+
+    SB_BASIC = 0x1
+    MNT_BASIC = 0x2
+    PROPAGATE_FROM = 0x4
+    MNT_ROOT = 0x8
+    MNT_POINT = 0x10
+    FS_TYPE = 0x20
+    MNT_NS_ID = 0x40
+    MNT_OPTS = 0x80
+    FS_SUBTYPE = 0x100
+    SB_SOURCE = 0x200
+    OPT_ARRAY = 0x400
+    OPT_SEC_ARRAY = 0x800
+    SUPPORTED_MASK = 0x1000
+    MNT_UIDMAP = 0x2000
+    MNT_GIDMAP = 0x4000
+
+
+class STATX:
+    """Fields of statx(2) beyond those of stat(2)."""
+
+    MNT_ID = 0x1000
+    MNT_ID_UNIQUE = 0x4000
+
+
+class RESOLVE:
+    """How openat2(2) walks a path."""
+
+    NO_XDEV = 0x1
+    NO_MAGICLINKS = 0x2
+    NO_SYMLINKS = 0x4
+    BENEATH = 0x8
+    IN_ROOT = 0x10
+    CACHED = 0x20
+
+
+class CLOSE_RANGE:
+    """Flags of close_range(2)."""
+
+    UNSHARE = 2
+    CLOEXEC = 4
+
+
+class MFD:
+    """Flags of memfd_create(2)."""
+
+    CLOEXEC = 1
+    ALLOW_SEALING = 2
+    NOEXEC_SEAL = 8
+    EXEC = 16
 
 
 class S:

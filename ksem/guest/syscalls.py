@@ -6,12 +6,16 @@ manual; numbers are those of the kernel's syscall tables.
 """
 
 import ctypes
-import errno
 import os
 import struct
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ksem.guest import flags
+from ksem.guest import structures as of
+from ksem.guest.structures import Flags as _Flags
+from ksem.guest.structures import Kind
+from ksem.guest.structures import Output as _Output
+from ksem.guest.structures import Text as _Text
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -20,46 +24,15 @@ _libc.syscall.restype = ctypes.c_long
 _NUMBERS: Dict[str, int] = {
     "open_tree": 428, "move_mount": 429, "openat2": 437, "mount_setattr": 442, "fchmodat2": 452,
     "statmount": 457, "listmount": 458,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_open": 434, "close_range": 436, "pidfd_getfd": 438,
+    "faccessat2": 439, "landlock_create_ruleset": 444, "landlock_restrict_self": 446, "setxattrat": 463, "getxattrat": 464,
+    "open_tree_attr": 467, "file_getattr": 468, "file_setattr": 469, "listns": 470, "fchroot": 472,
+    "memfd_create": {"x86_64": 319, "aarch64": 279}.get(os.uname().machine, -1),
+    "name_to_handle_at": {"x86_64": 303, "aarch64": 264}.get(os.uname().machine, -1),
     "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
     "mknod": {"x86_64": 133}.get(os.uname().machine, -1),
     "statx": {"x86_64": 332, "aarch64": 291}.get(os.uname().machine, -1),
 }
-
-
-class Kind:
-    """How one argument is given to C (`pack`) and written down (`show`).
-
-    given: whether the caller names it. output: whether the kernel fills it.
-    """
-
-    given = True
-    output = False
-
-    def pack(self, value: Any) -> Any:
-        return value
-
-    def show(self, value: Any) -> str:
-        return str(value)
-
-
-class _Text(Kind):
-    """A string, or NULL for None."""
-
-    def pack(self, value: Any) -> Any:
-        return None if value is None else value.encode("utf-8", "surrogateescape")
-
-    def show(self, value: Any) -> str:
-        if value is None:
-            return "NULL"
-        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-class _Flags(Kind):
-    def __init__(self, *prefixes: type) -> None:
-        self.prefixes = prefixes
-
-    def show(self, value: Any) -> str:
-        return flags.spell(value, *self.prefixes)
 
 
 class _Enum(Kind):
@@ -147,22 +120,6 @@ class _Fixed(Kind):
         return self.text
 
 
-class _Output(Kind):
-    """A buffer that the kernel fills; its content is the call's value."""
-
-    given = False
-    output = True
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def pack(self, value: Any) -> Any:
-        return ctypes.create_string_buffer(self.size)
-
-    def decode(self, data: bytes, returned: int) -> Any:
-        return data[:returned].decode("utf-8", "surrogateescape")
-
-
 class _Status(_Output):
     """struct statx: {"type": "file", "mode": "04755", "uid": 0, "gid": 0, "nlink": 1}."""
 
@@ -195,6 +152,15 @@ _ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _Mou
          ("size", _Fixed(ctypes.c_size_t(32), "32")))
 # For the caller itself, with sets of 64 bits.
 _CAPABILITY_HEADER = _Fixed(struct.pack("=Ii", 0x20080522, 0), "{_LINUX_CAPABILITY_VERSION_3, 0}")
+_ATTRIBUTE = (("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("name", TEXT))
+_HOW = of.Struct(("flags", "Q", flags.O), ("mode", "Q", None), ("resolve", "Q", flags.RESOLVE))
+_FILE_ATTR = of.Struct(("fa_xflags", "Q", None), ("fa_extsize", "I", None), ("fa_nextents", "I", None),
+                        ("fa_projid", "I", None), ("fa_cowextsize", "I", None))
+_NAMESPACES = of.Struct(("size", "I", None), ("spare", "I", None), ("ns_id", "Q", None), ("ns_type", "I", flags.CLONE),
+                      ("spare2", "I", None), ("user_ns_id", "Q", None))
+_IDENTITIES = (("ids", of.Returned(8 * 256)), ("count", _Fixed(256, "256")), ("flags", INT))
+_RULESET = of.Struct(("handled_access_fs", "Q", None))
+_ZERO = _Fixed(ctypes.c_ulong(0), "0")
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
 SIGNATURES: Dict[str, Signature] = {
@@ -206,7 +172,7 @@ SIGNATURES: Dict[str, Signature] = {
     "move_mount": _call(("from_dirfd", DIRECTORY), ("from_path", TEXT), ("to_dirfd", DIRECTORY),
                         ("to_path", TEXT), ("flags", _Flags(flags.MOVE_MOUNT))),
     "mount_setattr": _call(*_ATTR),
-    "unshare": _call(("flags", _Flags(flags.CLONE))),
+    "unshare": _call(("flags", _Flags(flags.CLONE, flags.UNSHARE))),
     "setns": _call(("fd", INT), ("nstype", _Flags(flags.CLONE))),
     "chroot": _call(_PATH),
     "chdir": _call(_PATH),
@@ -241,7 +207,39 @@ SIGNATURES: Dict[str, Signature] = {
     "setresgid": _call(*_THREE_IDS),
     "setgroups": _call(("size", INT), ("list", IDS)),
     "capset": _call(("header", _CAPABILITY_HEADER), ("data", _Capabilities())),
-    "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT)),
+    "fsopen": _call(("fstype", TEXT), ("flags", INT)),
+    "fsconfig": _call(("fd", INT), ("cmd", _Enum(flags.FSCONFIG)), ("key", TEXT), ("value", TEXT), ("aux", INT)),
+    "fsmount": _call(("fd", INT), ("flags", _Flags(flags.FSMOUNT)), ("attributes", _Flags(flags.MOUNT_ATTR))),
+    "fspick": _call(("dirfd", DIRECTORY), _PATH, ("flags", INT)),
+    "open_tree_attr": _call(("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.OPEN_TREE, flags.AT, flags.O)), *_ATTR[3:]),
+    "statmount": _call(("req", of.MountRequest()), ("buffer", of.Mount(4096)), ("size", _Fixed(4096, "4096")), ("flags", INT)),
+    "listmount": _call(("req", of.MountRequest()), *_IDENTITIES),
+    "listns": _call(("req", _NAMESPACES), *_IDENTITIES),
+    "name_to_handle_at": _call(("dirfd", DIRECTORY), _PATH, ("handle", of.Scratch("=I132x", 128, "{.handle_bytes = 128}")),
+                               ("mount_id", of.UniqueId(8)), ("flags", INT)),
+    "openat2": _call(("dirfd", DIRECTORY), _PATH, ("how", _HOW), ("size", _Fixed(24, "24"))),
+    "faccessat2": _call(("dirfd", DIRECTORY), _PATH, ("mode", INT), ("flags", INT)),
+    "fchmodat2": _call(("dirfd", DIRECTORY), _PATH, ("mode", MODE), ("flags", _AT)),
+    "file_getattr": _call(("dirfd", DIRECTORY), _PATH, ("attr", of.FileAttributes(24)), ("size", _Fixed(24, "24")),
+                          ("flags", _AT)),
+    "file_setattr": _call(("dirfd", DIRECTORY), _PATH, ("attr", _FILE_ATTR), ("size", _Fixed(24, "24")), ("flags", _AT)),
+    "setxattr": _call(_PATH, ("name", TEXT), ("value", TEXT), ("size", INT), ("flags", INT)),
+    "getxattr": _call(_PATH, ("name", TEXT), ("value", _Output(256)), ("size", _Fixed(256, "256"))),
+    "setxattrat": _call(*_ATTRIBUTE, ("args", of.AttributesToSet(16)), ("size", _Fixed(16, "16"))),
+    "getxattrat": _call(*_ATTRIBUTE, ("args", of.Attributes(16)), ("size", _Fixed(16, "16"))),
+    "close_range": _call(("first", INT), ("last", INT), ("flags", _Flags(flags.CLOSE_RANGE))),
+    "memfd_create": _call(("name", TEXT), ("flags", _Flags(flags.MFD))),
+    "fcntl": _call(("fd", INT), ("cmd", INT), ("argument", INT)),
+    "pidfd_open": _call(("pid", of.Pid()), ("flags", INT)),
+    "pidfd_getfd": _call(("pidfd", INT), ("fd", INT), ("flags", INT)),
+    "socketpair": _call(("domain", INT), ("type", INT), ("protocol", INT), ("pair", of.Number(8))),
+    "getsockopt": _call(("fd", INT), ("level", INT), ("name", INT), ("value", of.Number(4)),
+                        ("length", of.Scratch("=I", 4, "&(socklen_t){4}"))),
+    "landlock_create_ruleset": _call(("attr", _RULESET), ("size", INT), ("flags", INT)),
+    "landlock_restrict_self": _call(("ruleset", INT), ("flags", INT)),
+    "fchroot": _call(("fd", INT), ("flags", INT)),
+    # Some operations insist on zeros: PR_SET_NO_NEW_PRIVS is EINVAL without.
+    "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT), *((name, _ZERO) for name in ("third", "fourth", "fifth"))),
 }
 
 
@@ -258,7 +256,7 @@ def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
     returned = _invoke(name, packed)
     if returned < 0:
         code = ctypes.get_errno()
-        return None, errno.errorcode.get(code, str(code))
+        return None, flags.ERRNO.get(code, str(code))
     return (output.decode(buffer.raw, returned) if output else returned), None
 
 

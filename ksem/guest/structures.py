@@ -1,0 +1,212 @@
+"""How the arguments of system calls are given to C and written down, and what the kernel fills in is read.
+
+Contract: the standard library and `flags`. A `Kind` is what `syscalls.SIGNATURES` is made of. What differs from run to
+run (ids of mounts, processes and namespaces) is neither given nor shown as a number: the record is the same for
+the same behaviour.
+"""
+
+import ctypes
+import os
+import struct
+from typing import Any, Dict, Optional, Tuple
+
+from ksem.guest import flags
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+_STATX = {"x86_64": 332, "aarch64": 291}.get(os.uname().machine, -1)
+
+
+class Kind:
+    """How one argument is given to C (`pack`) and written down (`show`).
+
+    given: whether the caller names it. output: whether the kernel fills it.
+    """
+
+    given = True
+    output = False
+
+    def pack(self, value: Any) -> Any:
+        return value
+
+    def show(self, value: Any) -> str:
+        return str(value)
+
+
+class Text(Kind):
+    """A string, or NULL for None."""
+
+    def pack(self, value: Any) -> Any:
+        return None if value is None else value.encode("utf-8", "surrogateescape")
+
+    def show(self, value: Any) -> str:
+        if value is None:
+            return "NULL"
+        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+class Flags(Kind):
+    """A number whose bits have names with these prefixes."""
+
+    def __init__(self, *prefixes: type) -> None:
+        self.prefixes = prefixes
+
+    def show(self, value: Any) -> str:
+        return flags.spell(value, *self.prefixes)
+
+
+class Output(Kind):
+    """A buffer that the kernel fills; its content is the call's value."""
+
+    given = False
+    output = True
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(self.size)
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return data[:returned].decode("utf-8", "surrogateescape")
+
+
+class Struct(Kind):
+    """A struct as a dict, or None for NULL; a field is its name, its struct code, and the prefix of its flags if it has one."""
+
+    def __init__(self, *fields: Tuple[str, str, Optional[type]]) -> None:
+        self.fields = fields
+        self.format = "=" + "".join(code for _, code, _ in fields)
+        self.size = struct.calcsize(self.format)
+
+    def pack(self, value: Any) -> Any:
+        if value is None:
+            return None
+        values = [value.get(name, 0) for name, _, _ in self.fields]
+        return ctypes.create_string_buffer(struct.pack(self.format, *values), self.size)
+
+    def show(self, value: Any) -> str:
+        if value is None:
+            return "NULL"
+        return "{%s}" % ", ".join(".%s = %s" % (name, flags.spell(value[name], prefix) if prefix else value[name])
+                                  for name, _, prefix in self.fields if value.get(name))
+
+
+class MountRequest(Kind):
+    """struct mnt_id_req as a dict with `mount`, a path whose mount is meant, and `param`: ids would differ from run to run."""
+
+    def pack(self, value: Any) -> Any:
+        identity = mount_id(value["mount"], flags.STATX.MNT_ID_UNIQUE)
+        return ctypes.create_string_buffer(struct.pack("=IIQQ", 24, 0, identity, value.get("param", 0)), 24)
+
+    def show(self, value: Any) -> str:
+        return "{.mnt_id = <of %s>, .param = %s}" % (Text().show(value["mount"]), flags.spell(value["param"], flags.STATMOUNT)
+                                                     if value.get("param") else 0)
+
+
+class Mount(Output):
+    """struct statmount: what was asked for and is there, but for ids that differ from run to run."""
+
+    numbers = {"SB_BASIC": ("sb_magic", "=Q", 24), "MNT_BASIC": ("mnt_attr", "=Q", 64), "MNT_UIDMAP": ("uidmaps", "=I", 152)}
+    texts = {"MNT_ROOT": 104, "MNT_POINT": 108, "FS_TYPE": 36, "MNT_OPTS": 4, "SB_SOURCE": 124}
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        mask, = struct.unpack_from("=Q", data, 8)
+        seen: Dict[str, Any] = {}
+        for name, (field, code, place) in self.numbers.items():
+            if mask & getattr(flags.STATMOUNT, name):
+                seen[field] = struct.unpack_from(code, data, place)[0]
+        for name, place in self.texts.items():
+            if mask & getattr(flags.STATMOUNT, name):
+                start = 512 + struct.unpack_from("=I", data, place)[0]
+                seen[name.lower()] = data[start:data.index(b"\0", start)].decode("utf-8", "surrogateescape")
+        seen["fields"] = flags.spell(mask, flags.STATMOUNT)
+        return seen
+
+
+class Scratch(Kind):
+    """A buffer that the kernel reads and writes, but whose content nobody wants; it starts with one number."""
+
+    given = False
+
+    def __init__(self, code: str, value: int, text: str) -> None:
+        self.content = struct.pack(code, value)
+        self.text = text
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(self.content, len(self.content))
+
+    def show(self, value: Any) -> str:
+        return self.text
+
+
+class Number(Output):
+    """One or more numbers of 32 bits."""
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        values = list(struct.unpack("=%di" % (self.size // 4), data))
+        return values if len(values) > 1 else values[0]
+
+
+class Returned(Output):
+    """A list of ids, which differ from run to run: the value is what the call returns."""
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return returned
+
+
+class UniqueId(Output):
+    """A mount id of 64 bits: whether it is one that is never used again; those start where the reused ones end."""
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return struct.unpack("=Q", data)[0] > 0x7FFFFFFF
+
+
+class Attributes(Output):
+    """struct xattr_args with 256 bytes for the value, which follow it."""
+
+    def pack(self, value: Any) -> Any:
+        text = b"" if value is None else value.encode()
+        buffer = ctypes.create_string_buffer(16 + 256)
+        struct.pack_into("=QII", buffer, 0, ctypes.addressof(buffer) + 16, 256 if value is None else len(text), 0)
+        struct.pack_into("=%ds" % len(text), buffer, 16, text)
+        return buffer
+
+    def show(self, value: Any) -> str:
+        return "{.value = %s, .size = %d}" % (Text().show(value), len(value))
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return data[16:16 + returned].decode("utf-8", "surrogateescape")
+
+
+class AttributesToSet(Attributes):
+    """The same with a value that the caller gives."""
+
+    given = True
+    output = False
+
+
+class FileAttributes(Output):
+    """struct file_attr: its flags."""
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return struct.unpack_from("=Q", data)[0]
+
+
+class Pid(Kind):
+    """`self` or `parent`: a number would differ from run to run."""
+
+    def pack(self, value: Any) -> Any:
+        return {"self": os.getpid, "parent": os.getppid}[value]()
+
+    def show(self, value: Any) -> str:
+        return {"self": "getpid()", "parent": "getppid()"}[value]
+
+
+def mount_id(path: str, field: int) -> int:
+    """The id of the mount that a path lies on, from statx(2); 0 where the kernel does not fill that field."""
+    status = ctypes.create_string_buffer(256)
+    arguments = (ctypes.c_long(flags.AT_FDCWD), path.encode(), ctypes.c_long(0), ctypes.c_long(field), status)
+    if _libc.syscall(ctypes.c_long(_STATX), *arguments) or not struct.unpack_from("=I", status.raw)[0] & field:
+        return 0
+    return int(struct.unpack_from("=Q", status.raw, 144)[0])
