@@ -51,7 +51,9 @@ class _Text(Kind):
     def show(self, value: Any) -> str:
         if value is None:
             return "NULL"
-        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        # Bytes that are no text, as in an extended attribute: a lone surrogate stands for one.
+        return '"%s"' % "".join(one if one.isprintable() else "\\%03o" % (ord(one) & 0xFF) for one in text)
 
 
 class _Flags(Kind):
@@ -223,7 +225,11 @@ SIGNATURES: Dict[str, Signature] = {
     "close": _call(("fd", INT)),
     "read": _call(("fd", INT), ("buffer", _Output(4096)), ("count", INT)),
     "write": _call(("fd", INT), ("text", TEXT), ("count", INT)),
+    "truncate": _call(_PATH, ("length", INT)),
     "ftruncate": _call(("fd", INT), ("length", INT)),
+    "fallocate": _call(("fd", INT), ("mode", _Flags(flags.FALLOC_FL)), ("offset", INT), ("length", INT)),
+    "setxattr": _call(_PATH, ("name", TEXT), ("value", TEXT), ("size", INT), ("flags", INT)),
+    "getxattr": _call(_PATH, ("name", TEXT), ("value", _Output(256)), ("size", _Fixed(256, "256"))),
     "chmod": _call(_PATH, ("mode", MODE)),
     "fchmod": _call(("fd", INT), ("mode", MODE)),
     "umask": _call(("mask", MODE)),
