@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # Debian's own interpreter first: it is small, and it travels into every kernel under test.
 PYTHONS := $(PYTHON) /usr/bin/python3 python3
 FITS := import ensurepip, sys, venv; assert sys.version_info >= (3, 11)
-PACKAGES := qemu-system-x86 python3-venv debian-archive-keyring
+PACKAGES := qemu-system-x86 python3-venv debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
 VAGRANT_PACKAGES := vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables iproute2 \
 	openssh-client mmdebstrap qemu-utils e2fsprogs grub-common grub-pc-bin
 VAGRANT_PROGRAMS := vagrant libvirtd virsh dnsmasq iptables ip ssh mmdebstrap qemu-img mkfs.ext4 grub-mkimage
@@ -49,6 +49,8 @@ machine:
 	@missing=; \
 	for program in qemu-system-x86_64 apt-get dpkg-deb setpriv; do \
 		command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for program in mkfs.ext4 mkfs.xfs mkfs.btrfs; do \
+		PATH=$$PATH:/usr/sbin:/sbin command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$$missing debian-archive-keyring"; \
 	found=; for python in $(PYTHONS); do $$python -c '$(FITS)' 2>/dev/null && found=$$python && break; done; \
 	[ -n "$$found" ] || missing="$$missing python3-venv"; \

@@ -19,10 +19,12 @@ DESCRIPTORS = {"fchown": O.NONBLOCK, "fchown, O_PATH": O.PATH,
                "fchownat, AT_EMPTY_PATH": O.PATH | O.NOFOLLOW}
 CALLS = ("chown", "lchown", "fchown", "fchown, O_PATH", "fchownat", "fchownat, AT_SYMLINK_NOFOLLOW",
          "fchownat, AT_EMPTY_PATH")
-OBJECTS = ("file", "directory", "fifo")
+OBJECTS = ("file", "directory", "fifo", "socket", "device")
+# Neither can be opened: the one never, the other as there is no such device.
+UNOPENED = ("socket", "device")
 LINKS = {"symlink to file": "file", "symlink to directory": "directory"}
 CALLERS = ("root", "CAP_CHOWN")
-BEFORE = {"file": "06755 owner:group", "directory": "06755 owner:group", "fifo": "06755 owner:group"}
+BEFORE = dict.fromkeys(OBJECTS, "06755 owner:group")
 LINK_BEFORE = "00777 owner:group"
 
 
@@ -34,6 +36,8 @@ def expected(call):
 def plain(call, caller, name):
     if call == "fchown, O_PATH":
         return {"result": "EBADF", "now": BEFORE[name]}
+    if call == "fchown" and name in UNOPENED:
+        return {"result": "ENXIO", "now": BEFORE[name]}
     if name == "directory":
         return {"result": "ok", "now": "06755 other:other"}
     if caller == "CAP_CHOWN":
@@ -82,11 +86,12 @@ def observe(lab, call):
 def build(lab):
     lab.file("place/file")
     lab.mkdir("place/directory", 0o755)
-    lab.mknod("place/fifo", S.IFIFO | 0o755, 0)
+    for path, kind in (("fifo", S.IFIFO), ("socket", S.IFSOCK), ("device", S.IFCHR)):
+        lab.mknod("place/" + path, kind | 0o755, 0)
+        restore(lab, path, path)
     for path, target in LINKS.items():
         lab.symlink(target, "place/" + path)
         restore(lab, target, path)
-    restore(lab, "fifo", "fifo")
 
 
 def restore(lab, target, path):
@@ -102,7 +107,9 @@ def change(caller, call, path):
     if call not in DESCRIPTORS:
         flags = AT.SYMLINK_NOFOLLOW if "NOFOLLOW" in call else 0
         return caller.attempt.fchownat(AT_FDCWD, path, OTHER, OTHER, flags)
-    descriptor = caller.open(path, DESCRIPTORS[call], 0)
+    descriptor, error = caller.issue("open", [path, DESCRIPTORS[call], 0])
+    if error:
+        return error
     if call.startswith("fchownat"):
         result = caller.attempt.fchownat(descriptor, "", OTHER, OTHER, AT.EMPTY_PATH)
     else:

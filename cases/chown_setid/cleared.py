@@ -17,7 +17,7 @@ The caller's right to the new ids is a second question: an owner without capabil
 ids and, as the group, any of the groups it is in.
 
 On overlayfs the bits that are cleared are the same; the last check, whether the caller is in the *new* group, is made
-there with the credentials of whoever mounted it.
+there with the credentials of whoever mounted it. ext4, xfs and btrfs do as tmpfs does: the rules are the VFS's.
 """
 
 from ksem.guest.case import Case, Rule
@@ -54,7 +54,8 @@ CALLERS = {
 }
 MAPPED_UIDS = {0: OWNER, 1: OTHER}
 MAPPED_GIDS = {0: GROUP, 1: OTHER, 2: 0}
-ON_OVERLAY = ("root", "owner", "CAP_CHOWN", "CAP_CHOWN and CAP_FOWNER in the file's group", "root of a user namespace")
+# Those that are answered differently where a filesystem has rules of its own.
+TELLING = ("root", "owner", "CAP_CHOWN", "CAP_CHOWN and CAP_FOWNER in the file's group", "root of a user namespace")
 
 
 def since_6_2(caller, fs):
@@ -108,16 +109,15 @@ CASE = Case(
         "chown_common() in fs/open.c, notify_change() and setattr_prepare() in fs/attr.c",
         "ed5a7047d201 (\"attr: use consistent sgid stripping checks\"), 6.2",
     ),
-    params={"caller": tuple(CALLERS), "fs": ("tmpfs", "overlay")},
-    where=lambda caller, fs: fs == "tmpfs" or caller in ON_OVERLAY,
+    params={"caller": tuple(CALLERS), "fs": ("tmpfs", "ext4", "xfs", "btrfs", "overlay")},
+    where=lambda caller, fs: fs == "tmpfs" or caller in TELLING,
     expect=(
         Rule(since_6_2, since="6.2", backports=("5.10.176", "6.1.15"),
              cites="ed5a7047d201 (\"attr: use consistent sgid stripping checks\"), 6.2"),
         Rule(before_6_2, cites="chown(2), 'DESCRIPTION'"),
     ),
     options=("CONFIG_OVERLAY_FS", "CONFIG_USER_NS"),
-    needs=lambda caller, fs: ("root",) + (("fs:overlay",) if fs == "overlay" else ())
-    + (("userns",) if "user namespace" in caller else ()),
+    needs=lambda caller, fs: ("root", "fs:" + fs) + (("userns",) if "user namespace" in caller else ()),
     documented="chown(2) says that the bits are cleared on executable files, and that S_ISGID without group execute"
                " permission is not cleared. S_ISUID goes from any file; such an S_ISGID stays only where the caller is"
                " in the file's group or has CAP_FSETID. That CAP_CHOWN alone can be EPERM is not said.",
@@ -125,21 +125,11 @@ CASE = Case(
 
 
 def observe(lab, caller, fs):
-    make_directory(lab, fs)
+    lab.filesystem(fs, "files")
     process, inside = prepare(lab, caller)
     for mode in MODES:
         lab.file(path_of(mode), mode, OWNER, GROUP)
     return {name: attempts(lab, process, inside(*ids)) for name, ids in IDS.items()}
-
-
-def make_directory(lab, fs):
-    if fs == "tmpfs":
-        lab.tmpfs("files")
-        return
-    lab.tmpfs("layers")
-    for directory in ("layers/lower", "layers/upper", "layers/work", "files"):
-        lab.mkdir(directory, 0o755)
-    lab.mount("overlay", "files", "overlay", 0, "lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work")
 
 
 def prepare(lab, name):

@@ -1,8 +1,8 @@
-"""Boots a kernel directly in QEMU: no disk, no network, the agent alone on a serial line.
+"""Boots a kernel directly in QEMU: no network, no disk but those of `disks`, the agent alone on a serial line.
 
-Contract: the standard library, `bzimage`, `initramfs`, `machine`, `model`, `cache`. QEMU's standard input and output are the
-agent's line, so a machine that ends is noticed at once and nothing has a name that could be left behind; kernel and
-initramfs are anonymous files. QEMU dies with the process that started it.
+Contract: the standard library, `bzimage`, `initramfs`, `machine`, `model`, `cache`, `disks`. QEMU's standard input and output
+are the agent's line, so a machine that ends is noticed at once and nothing has a name that could be left behind; kernel
+and initramfs are anonymous files. QEMU dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ksem import bzimage, cache, initramfs
+from ksem import bzimage, cache, disks, initramfs
 from ksem.backends import Running
+from ksem.guest.disks import serial
 from ksem.guest.wire import Channel
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, Lost, Say, Unavailable
@@ -39,11 +40,12 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     assert kernel.image is not None
     image = bzimage.vmlinux(kernel.image) or kernel.image.read_bytes()
     archive = _archive(kernel, modules)
+    attached = disks.images(modules)
     candidates = accelerators()
     for accelerator in candidates:
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
-            running = stack.enter_context(_booted(image, archive, accelerator, log))
+            running = stack.enter_context(_booted(image, archive, attached, accelerator, log))
             try:
                 running.start(min(column.deadline, KVM_BOOT) if accelerator == "kvm" else column.deadline)
             except Lost as loss:
@@ -73,13 +75,14 @@ def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
 
 
 @contextlib.contextmanager
-def _booted(image: bytes, archive: bytes, accelerator: str, log: Path) -> Iterator[Machine]:
+def _booted(image: bytes, archive: bytes, attached: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[Machine]:
     """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     with _anonymous("kernel", image) as kernel, _anonymous("initramfs", archive) as initrd:
         process = subprocess.Popen(
-            [*_watched(), *command(f"/proc/self/fd/{kernel}", f"/proc/self/fd/{initrd}", accelerator, log)],
+            [*_watched(), *command(f"/proc/self/fd/{kernel}", f"/proc/self/fd/{initrd}", accelerator, log),
+             *_drives(attached)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             pass_fds=[kernel, initrd], start_new_session=True, bufsize=0)
     assert process.stdin
@@ -116,6 +119,13 @@ def command(image: str, initrd: str, accelerator: str, log: Path) -> list[str]:
         "-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent",
         "-kernel", image, "-initrd", initrd, "-append", CMDLINE,
     ]
+
+
+def _drives(images: Mapping[str, Path]) -> list[str]:
+    """Disks on NVMe, whose driver is built into every kernel; what is written to them is gone with the machine."""
+    return [word for name, path in images.items() for word in (
+        "-drive", f"if=none,id={name},format=raw,snapshot=on,file={_escaped(path)}",
+        "-device", f"nvme,drive={name},serial={serial(name)}")]
 
 
 def accelerators() -> list[str]:

@@ -87,6 +87,15 @@ class O:  # noqa: E742 (the header's prefix)
     NOFOLLOW = 0o400000
     CLOEXEC = 0o2000000
     PATH = 0o10000000
+    TMPFILE = 0o20200000
+
+
+class FALLOC_FL:
+    """Modes of fallocate(2)."""
+
+    KEEP_SIZE = 1
+    PUNCH_HOLE = 2
+    ZERO_RANGE = 16
 
 
 class AT:

@@ -9,6 +9,7 @@ it stands in a user namespace too, as root of one id, and `privileged` is False.
 import os
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
+from ksem.guest import disks
 from ksem.guest.flags import AT, AT_FDCWD, CLONE, MS, PR, O
 from ksem.guest.process import Process
 from ksem.guest.trace import Trace
@@ -62,6 +63,24 @@ class Lab(Process):
         self.mkdir(target, 0o755)
         self.mount(source, target, None, MS.BIND | (MS.REC if recursive else 0), None)
         return target
+
+    def filesystem(self, fs: str, path: str) -> str:
+        """An empty filesystem of that kind on a new directory: tmpfs, overlay or one of `disks`. It needs `fs:NAME`, and root.
+
+        An overlay's layers are beside it, on a tmpfs: PATH.layers/lower, upper and work.
+        """
+        if fs == "tmpfs":
+            return self.tmpfs(path)
+        self.mkdir(path, 0o755)
+        if fs == "overlay":
+            layers = self.tmpfs(path + ".layers")
+            for name in ("lower", "upper", "work"):
+                self.mkdir("%s/%s" % (layers, name), 0o755)
+            self.mount("overlay", path, "overlay", 0, "lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work".format(layers))
+            return path
+        self.mount(disks.device(fs), path, fs, 0, None)
+        disks.empty(path)
+        return path
 
     # Files
 

@@ -8,7 +8,7 @@ import errno
 import os
 from typing import Callable, Dict, Iterable, Optional
 
-from ksem.guest import flags, modules, syscalls
+from ksem.guest import disks, flags, modules, syscalls
 
 _known: Dict[str, Optional[str]] = {}
 
@@ -47,7 +47,9 @@ def _filesystem(name: str) -> Optional[str]:
         problem = modules.load(name)
         if problem:
             return "no filesystem %s: %s" % (name, problem)
-    return None if _registered(name) else "no filesystem %s" % name
+    if not _registered(name):
+        return "no filesystem %s" % name
+    return disks.attach(name) if name in disks.FILESYSTEMS else None
 
 
 def _registered(name: str) -> bool:

@@ -5,8 +5,13 @@ process that is asked and raises OSError. READERS is the whole list; a case call
 """
 
 import errno
+import mmap
 import os
+import time
 from typing import Any, Callable, Dict, List
+
+# CLOCK_REALTIME_COARSE, which has no name in Python.
+CLOCK_REALTIME_COARSE = 5
 
 
 def mountinfo(path: str) -> Dict[str, Any]:
@@ -54,6 +59,29 @@ def write_file(path: str, text: str) -> int:
         os.close(descriptor)
 
 
+def write_mapped(path: str, text: str) -> int:
+    """Write a text to the start of a file, which must be as long, by a store through a shared mapping; the number of bytes."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with mmap.mmap(descriptor, len(text)) as mapped:
+            mapped[:] = text.encode()
+    finally:
+        os.close(descriptor)
+    return len(text)
+
+
+def tick() -> None:
+    """Wait until the clock that stamps files has moved on: what is changed after it is later than what was changed before."""
+    start = time.clock_gettime(CLOCK_REALTIME_COARSE)
+    while time.clock_gettime(CLOCK_REALTIME_COARSE) == start:
+        time.sleep(0.001)
+
+
+def changed_after(path: str, other: str) -> bool:
+    """Whether the status of a path was changed (st_ctim) after that of another; neither is followed."""
+    return os.lstat(path).st_ctime_ns > os.lstat(other).st_ctime_ns
+
+
 def list_directory(path: str) -> List[str]:
     """The names in a directory, sorted."""
     return sorted(os.listdir(path))
@@ -81,5 +109,8 @@ READERS: Dict[str, Callable[..., Any]] = {
     "mounts_below": mounts_below,
     "read_file": read_file,
     "write_file": write_file,
+    "write_mapped": write_mapped,
+    "tick": tick,
+    "changed_after": changed_after,
     "list_directory": list_directory,
 }

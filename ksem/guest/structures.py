@@ -42,7 +42,9 @@ class Text(Kind):
     def show(self, value: Any) -> str:
         if value is None:
             return "NULL"
-        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        # Bytes that are no text, as in an extended attribute: a lone surrogate stands for one.
+        return '"%s"' % "".join(one if one.isprintable() else "\\%03o" % (ord(one) & 0xFF) for one in text)
 
 
 class Flags(Kind):

@@ -1,0 +1,96 @@
+"""In a set-group-id directory new files get its group, new directories S_ISGID too, and no stranger a set-group-id program.
+
+A directory with S_ISGID (or a filesystem mounted with grpid) hands its group down: what is made in it belongs to that group,
+whichever groups the maker is in, and a new directory has S_ISGID as well, so that it goes on below. Elsewhere the group is
+the maker's.
+
+With that alone, a maker outside the group could ask for mode 2755 and own a program that runs as the group. So S_ISGID together
+with group execute permission is taken off when a file is made in such a directory, unless the maker is in the group or has
+CAP_FSETID; open, mknod and O_TMPFILE are alike. Without group execute permission it stays: exec ignores it, and a
+later chmod asks again. S_ISUID is not touched: the file is the maker's own.
+In a directory of the maker's own group nothing is taken off. mkdir ignores S_ISGID in the mode it is given.
+"""
+
+from ksem.guest.case import Case
+from ksem.guest.flags import AT, CAP, O, S
+from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
+
+# The directories belong to root and GROUP, or to OTHER's group, and anybody may write to them.
+DIRECTORIES = {"set-group-id": 0o2777, "plain": 0o777}
+MODES = (0o755, 0o2755, 0o2745, 0o6755)
+MAKERS = {"open": (O.CREAT | O.EXCL | O.WRONLY), "mknod": S.IFREG, "mkdir": None, "O_TMPFILE": O.TMPFILE | O.WRONLY}
+CALLERS = {
+    "member": (OWNER, (GROUP,), ()),
+    "supplementary member": (OWNER, (OTHER, GROUP), ()),
+    "stranger": (OTHER, (OTHER,), ()),
+    "stranger with CAP_FSETID": (OTHER, (OTHER,), ("FSETID",)),
+}
+FILESYSTEMS = ("tmpfs", "ext4", "xfs", "btrfs", "overlay")
+
+
+def expected(caller, fs):
+    return {name: {maker: {"%05o" % mode: outcome(CALLERS[caller], maker, bits, mode) for mode in MODES}
+                   for maker in MAKERS if (maker, fs) not in LACKING} for name, bits in DIRECTORIES.items()}
+
+
+def outcome(caller, maker, directory, mode):
+    """mode_strip_sgid() and inode_init_owner()."""
+    _, groups, capabilities = caller
+    hands_down = directory & 0o2000
+    group = GROUP if hands_down else groups[0]
+    if maker == "mkdir":
+        # vfs_mkdir() knows the permissions and the sticky bit only.
+        return "%05o %s" % ((mode & 0o1777) | hands_down, user_name(group))
+    if hands_down and mode & 0o2010 == 0o2010 and GROUP not in groups and "FSETID" not in capabilities:
+        mode &= ~0o2000
+    return "%05o %s" % (mode, user_name(group))
+
+
+# O_TMPFILE came to overlayfs with 6.1.
+LACKING = (("O_TMPFILE", "overlay"),)
+CASE = Case(
+    claim="What is made in a set-group-id directory gets its group, a directory S_ISGID too; a file loses S_ISGID with group"
+          " execute permission if its maker is neither in the group nor has CAP_FSETID.",
+    cites=(
+        "inode(7), 'The file type and mode'; mkdir(2), 'DESCRIPTION'; open(2), O_CREAT",
+        "inode_init_owner() and mode_strip_sgid() in fs/inode.c",
+        "0fa3ecd87848 (\"Fix up non-directory creation in SGID directories\"), 4.18",
+        "1639a49ccdce (\"fs: move S_ISGID stripping into the vfs_*() helpers\"), 6.0",
+    ),
+    params={"caller": tuple(CALLERS), "fs": FILESYSTEMS},
+    where=lambda caller, fs: fs == "tmpfs" or caller == "stranger",
+    expect=expected,
+    needs=lambda caller, fs: ("root", "fs:" + fs),
+    documented="open(2) and mknod(2) do not say that S_ISGID can be missing from the mode that was asked for.",
+)
+
+
+def observe(lab, caller, fs):
+    lab.filesystem(fs, "files")
+    for name, mode in DIRECTORIES.items():
+        lab.mkdir("files/" + name, 0o755)
+        lab.chown("files/" + name, 0, GROUP)
+        lab.chmod("files/" + name, mode)
+    uid, groups, capabilities = CALLERS[caller]
+    process = lab.become(lab.fork("maker"), uid, groups[0], groups[1:], [getattr(CAP, name) for name in capabilities])
+    process.umask(0)
+    return {name: {maker: {"%05o" % mode: make(lab, process, maker, "files/" + name, mode) for mode in MODES}
+                   for maker in MAKERS if (maker, fs) not in LACKING} for name in DIRECTORIES}
+
+
+def make(lab, process, maker, directory, mode):
+    path = "%s/%s %05o" % (directory, maker, mode)
+    if maker == "mkdir":
+        process.mkdir(path, mode)
+    elif maker == "mknod":
+        process.mknod(path, MAKERS[maker] | mode, 0)
+    else:
+        descriptor = process.open(directory if maker == "O_TMPFILE" else path, MAKERS[maker], mode)
+        made = process.statx(descriptor, "", AT.EMPTY_PATH, 0x7FF)
+        process.close(descriptor)
+        return spelled(made)
+    return spelled(lab.status(path))
+
+
+def spelled(made):
+    return "%s %s" % (made["mode"], user_name(made["gid"]))

@@ -1,0 +1,74 @@
+"""Images with one filesystem each are made once, or it is said what is missing; on a machine not ours there are no disks.
+
+Guards: a disk that silently is not there would make cases unsupported that are not, and one made anew under a machine
+would change it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ksem import cache, disks
+from ksem.backends import qemu
+from ksem.guest import disks as inside
+from ksem.model import KsemError, Unavailable
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own, and a directory first in PATH."""
+    monkeypatch.setattr(cache, "directory", lambda *parts: tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def program(place: Path, name: str, text: str) -> None:
+    (place / name).write_text(f"#!/bin/sh\n{text}\n")
+    (place / name).chmod(0o755)
+
+
+def test_an_image_is_made_once_and_only_for_what_lives_on_a_disk(made: Path) -> None:
+    program(made, "mkfs.ext4", f'echo made >> {made}/log; for last; do :; done; printf ext4 > "$last"')
+    first = disks.images(["ext4", "tmpfs", "overlay"])
+    assert disks.images(["ext4"]) == first == {"ext4": first["ext4"]}
+    assert first["ext4"].read_text() == "ext4"
+    assert (made / "log").read_text() == "made\n"
+    assert [path.name for path in made.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_missing_program_is_named_with_its_package(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
+    with pytest.raises(Unavailable, match=r"^mkfs\.btrfs is missing: apt-get install btrfs-progs$"):
+        disks.images(["btrfs"])
+
+
+def test_a_program_that_fails_leaves_no_image(made: Path) -> None:
+    program(made, "mkfs.xfs", "echo no room >&2; exit 1")
+    with pytest.raises(KsemError, match="no room"):
+        disks.images(["xfs"])
+    assert list(made.glob("*.img")) == []
+
+
+def test_a_machine_gets_copies_under_the_serials_that_it_looks_for(tmp_path: Path) -> None:
+    words = qemu._drives({"ext4": tmp_path / "a,b.img"})
+    assert words[1].endswith(f"snapshot=on,file={tmp_path}/a,,b.img")
+    assert words[3] == f"nvme,drive=ext4,serial={inside.serial('ext4')}"
+    assert all(len(inside.serial(name)) <= 20 for name in inside.FILESYSTEMS)
+
+
+def test_a_machine_that_is_not_ours_has_no_disk_for_cases() -> None:
+    assert inside.attach("ext4") == "no disk with a filesystem ext4 for cases"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root's work")
+def test_a_disk_is_emptied_whatever_was_left_on_it(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_text("left")
+    (tmp_path / "link").symlink_to("a")
+    tmp_path.chmod(0o700)
+    inside.empty(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    assert tmp_path.stat().st_mode & 0o7777 == 0o755
