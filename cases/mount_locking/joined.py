@@ -3,8 +3,8 @@
 A locked mount is marked, and the mark is asked about without asking who the caller is. So the machine's root, which
 joins the sandbox's mount namespace and keeps all its capabilities, gets the same EINVAL from umount(2) and from a bind
 that would look beneath, and the same EPERM from a remount with MS_BIND, as the sandbox's inhabitant. What root keeps is
-what goes by the filesystem's owner: a remount of the filesystem itself (MS_REMOUNT without MS_BIND) succeeds for it, and
-for nobody who only has the capabilities of the sandbox.
+what goes by the filesystem's owner: a remount of the filesystem itself (MS_REMOUNT without MS_BIND) succeeds for it,
+and for nobody who only has the capabilities of the sandbox.
 
 To join, one needs CAP_SYS_ADMIN over the user namespace that owns the mount namespace, and CAP_SYS_ADMIN and
 CAP_SYS_CHROOT in one's own. The sandbox's maker, an ordinary user, has the first outside of it and gets the second by

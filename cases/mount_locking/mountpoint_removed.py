@@ -1,13 +1,13 @@
 """Locked or not, a mount goes with its mountpoint: whoever may rename or remove that directory elsewhere, uncovers it.
 
 A directory or file that is a mountpoint cannot be renamed or removed in the namespace where it is one (EBUSY), and so
-nobody inside a sandbox takes a cover off that way. But a process in another mount namespace, in which nothing is mounted there,
-may do both with ordinary permissions on the parent directory. Removing the mountpoint takes the mount away in every
-namespace; renaming it takes the mount along to the new name, and the old name is free for something else. The lock does not
-enter into it.
+nobody inside a sandbox takes a cover off that way. But a process in another mount namespace, in which nothing is
+mounted there, may do both with ordinary permissions on the parent directory. Removing the mountpoint takes the mount
+away in every namespace; renaming it takes the mount along to the new name, and the old name is free for something else.
+The lock does not enter into it.
 
-So a mount is only as firm as the directory that it stands on is protected from others: a cover of something secret belongs on a
-place that the user on the outside, who in a rootless sandbox is the one inside, cannot rename.
+So a mount is only as firm as the directory that it stands on is protected from others: a cover of something secret
+belongs on a place that the user on the outside, who in a rootless sandbox is the one inside, cannot rename.
 """
 
 from ksem.guest.case import Case

@@ -2,8 +2,8 @@
 
 One mount and one flag are made in each generation of namespaces: by the machine, after the first unshare, after the
 second. Then the last of them tries to undo all. A mount or a flag is locked where an unshare of user and mount
-namespace lies between its making and the attempt, no matter how many further ones follow and of which kind. In particular
-unshare(CLONE_NEWNS) alone, which locks nothing new, takes no lock off: the copy of a locked mount is locked.
+namespace lies between its making and the attempt, no matter how many further ones follow and of which kind. In
+particular unshare(CLONE_NEWNS) alone, which locks nothing new, takes no lock off: the copy of a locked mount is locked.
 
 So a sandbox can be trusted to hold when its inhabitant nests namespaces of its own, and one that sets up its mounts in
 a user namespace of its own needs exactly one more unshare of both to lock them.

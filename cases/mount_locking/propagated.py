@@ -1,15 +1,15 @@
 """What arrives by propagation is locked only as far as it hangs together: its top comes off, what lies on that does not.
 
-A mount namespace of another user namespace goes on receiving mounts from its maker's shared ones. Such an arrival is a unit of
-its own. Its top mount covered nothing that the sandbox could not see before, so the sandbox may unmount it; the mounts below
-it within the same arrival are locked, as are the flags of all of them.
+A mount namespace of another user namespace goes on receiving mounts from its maker's shared ones. Such an arrival is a
+unit of its own. Its top mount covered nothing that the sandbox could not see before, so the sandbox may unmount it; the
+mounts below it within the same arrival are locked, as are the flags of all of them.
 
 If the sandbox has mounted something of its own at that place already, the arrival slides beneath. The mount that now
 covers it is still the sandbox's, to be unmounted at will. From 5.1 on kernels locked it by mistake, as if it were part
 of what had come; it then could not be taken off (EINVAL) until the change was repaired.
 
-The maker stays in charge: its umount takes the arrival away in the sandbox too, locked mounts and all, when it takes the
-whole unit; but a mount that the sandbox has put on top stays, and slides back to the place.
+The maker stays in charge: its umount takes the arrival away in the sandbox too, locked mounts and all, when it takes
+the whole unit; but a mount that the sandbox has put on top stays, and slides back to the place.
 """
 
 from ksem.guest.case import Case, Rule
