@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ksem.guest import trace
-from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MS, PR, O, S
+from ksem.guest.flags import AT, AT_FDCWD, CLONE, FSCONFIG, MOUNT_ATTR, MS, PR, O, S
 from ksem.guest.trace import Trace, spelled
 
 CALLS: dict[str, tuple[list[Any], list[str]]] = {
@@ -23,6 +23,8 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "fchownat": ([AT_FDCWD, "", 1, -1, AT.EMPTY_PATH], ["AT_FDCWD", '""', "1", "-1", "AT_EMPTY_PATH"]),
     "mount_setattr": ([3, "", AT.RECURSIVE, {"attr_set": MOUNT_ATTR.RDONLY, "propagation": MS.PRIVATE}],
                       ["3", '""', "AT_RECURSIVE", "{.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE}", "32"]),
+    "fsconfig": ([3, FSCONFIG.SET_FLAG, "ro", None, 0], ["3", "FSCONFIG_SET_FLAG", '"ro"', "NULL", "0"]),
+    "fsmount": ([3, 0, MOUNT_ATTR.RDONLY], ["3", "0", "MOUNT_ATTR_RDONLY"]),
     "capset": ([{"effective": [0, 3], "permitted": []}],
                ["{_LINUX_CAPABILITY_VERSION_3, 0}", "{.effective = CAP_CHOWN|CAP_FOWNER, .permitted = 0}"]),
     "setgroups": ([2, [5, 6]], ["2", "{5, 6}"]),

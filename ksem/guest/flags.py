@@ -109,6 +109,27 @@ class MOVE_MOUNT:
     BENEATH = 0x200
 
 
+class FSOPEN:
+    """The flag of fsopen(2)."""
+
+    CLOEXEC = 1
+
+
+class FSCONFIG:
+    """Commands of fsconfig(2)."""
+
+    SET_FLAG = 0
+    SET_STRING = 1
+    CMD_CREATE = 6
+    CMD_RECONFIGURE = 7
+
+
+class FSMOUNT:
+    """The flag of fsmount(2)."""
+
+    CLOEXEC = 1
+
+
 class MOUNT_ATTR:
     """Attributes of mount_setattr(2); the access times are a field, not flags."""
 

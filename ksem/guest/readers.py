@@ -31,6 +31,20 @@ def mountinfo(path: str) -> Dict[str, Any]:
             "propagation": propagation or ["private"], "fstype": found[separator + 1]}
 
 
+def mount_options_at(path: str, descriptor: int = -1) -> List[str]:
+    """The options of the mount that a path or a descriptor lies on, in mountinfo's words, from statvfs(3).
+
+    For a mount that is attached nowhere, which mountinfo does not show. "ro" also stands for a read-only superblock.
+    """
+    flags = os.statvfs(descriptor if descriptor >= 0 else path).f_flag
+    return sorted(["ro" if flags & os.ST_RDONLY else "rw", *(name for bit, name in _STATVFS.items() if flags & bit)])
+
+
+# ST_NOSYMFOLLOW has no name in Python.
+_STATVFS = {os.ST_NOSUID: "nosuid", os.ST_NODEV: "nodev", os.ST_NOEXEC: "noexec", os.ST_NOATIME: "noatime",
+            os.ST_NODIRATIME: "nodiratime", os.ST_RELATIME: "relatime", 0x2000: "nosymfollow"}
+
+
 def mounts_below(path: str) -> List[str]:
     """The mount points at and below a path, relative to it, in the order of /proc/self/mountinfo."""
     base = os.path.normpath(os.path.join(os.getcwd(), path))
@@ -78,6 +92,7 @@ def _unescaped(text: str) -> str:
 
 READERS: Dict[str, Callable[..., Any]] = {
     "mountinfo": mountinfo,
+    "mount_options_at": mount_options_at,
     "mounts_below": mounts_below,
     "read_file": read_file,
     "write_file": write_file,

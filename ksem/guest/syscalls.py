@@ -18,7 +18,8 @@ _libc.syscall.restype = ctypes.c_long
 # From 424 on all architectures share one numbering. The older ones come from libc by name, but for those that it lacks or
 # lacked (glibc has statx since 2.28, mknod as a function since 2.33).
 _NUMBERS: Dict[str, int] = {
-    "open_tree": 428, "move_mount": 429, "openat2": 437, "mount_setattr": 442, "fchmodat2": 452,
+    "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "openat2": 437, "mount_setattr": 442,
+    "fchmodat2": 452,
     "statmount": 457, "listmount": 458,
     "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
     "mknod": {"x86_64": 133}.get(os.uname().machine, -1),
@@ -206,6 +207,9 @@ SIGNATURES: Dict[str, Signature] = {
     "move_mount": _call(("from_dirfd", DIRECTORY), ("from_path", TEXT), ("to_dirfd", DIRECTORY),
                         ("to_path", TEXT), ("flags", _Flags(flags.MOVE_MOUNT))),
     "mount_setattr": _call(*_ATTR),
+    "fsopen": _call(("fstype", TEXT), ("flags", _Flags(flags.FSOPEN))),
+    "fsconfig": _call(("fd", INT), ("command", _Enum(flags.FSCONFIG)), ("key", TEXT), ("value", TEXT), ("aux", INT)),
+    "fsmount": _call(("fd", INT), ("flags", _Flags(flags.FSMOUNT)), ("attributes", _Flags(flags.MOUNT_ATTR))),
     "unshare": _call(("flags", _Flags(flags.CLONE))),
     "setns": _call(("fd", INT), ("nstype", _Flags(flags.CLONE))),
     "chroot": _call(_PATH),
