@@ -23,6 +23,7 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "fchownat": ([AT_FDCWD, "", 1, -1, AT.EMPTY_PATH], ["AT_FDCWD", '""', "1", "-1", "AT_EMPTY_PATH"]),
     "mount_setattr": ([3, "", AT.RECURSIVE, {"attr_set": MOUNT_ATTR.RDONLY, "propagation": MS.PRIVATE}],
                       ["3", '""', "AT_RECURSIVE", "{.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE}", "32"]),
+    "fsmount": ([3, 0, MOUNT_ATTR.RDONLY], ["3", "0", "MOUNT_ATTR_RDONLY"]),
     "capset": ([{"effective": [0, 3], "permitted": []}],
                ["{_LINUX_CAPABILITY_VERSION_3, 0}", "{.effective = CAP_CHOWN|CAP_FOWNER, .permitted = 0}"]),
     "setgroups": ([2, [5, 6]], ["2", "{5, 6}"]),

@@ -128,6 +128,12 @@ class MOVE_MOUNT:
     BENEATH = 0x200
 
 
+class FSOPEN:
+    """The flag of fsopen(2)."""
+
+    CLOEXEC = 1
+
+
 class MOUNT_ATTR:
     """Attributes of mount_setattr(2); the access times are a field, not flags."""
 

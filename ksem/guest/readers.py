@@ -1,6 +1,6 @@
 """What a case reads back from the kernel beside system calls: small files of /proc, parsed.
 
-Contract: the standard library only. A reader is a function of builtin values to a builtin value; it runs in the
+Contract: the standard library and `program`. A reader is a function of builtin values to a builtin value; it runs in the
 process that is asked and raises OSError. READERS is the whole list; a case calls one as it calls a system call.
 """
 
@@ -9,6 +9,8 @@ import mmap
 import os
 import time
 from typing import Any, Callable, Dict, List
+
+from ksem.guest import program
 
 # CLOCK_REALTIME_COARSE, which has no name in Python.
 CLOCK_REALTIME_COARSE = 5
@@ -34,6 +36,20 @@ def mountinfo(path: str) -> Dict[str, Any]:
     propagation = [field.split(":")[0] for field in found[6:separator]]
     return {"flags": found[5].split(","), "superblock": found[separator + 3].split(",")[0],
             "propagation": propagation or ["private"], "fstype": found[separator + 1]}
+
+
+def mount_options_at(path: str, descriptor: int = -1) -> List[str]:
+    """The options of the mount that a path or a descriptor lies on, in mountinfo's words, from statvfs(3).
+
+    For a mount that is attached nowhere, which mountinfo does not show. "ro" also stands for a read-only superblock.
+    """
+    flags = os.statvfs(descriptor if descriptor >= 0 else path).f_flag
+    return sorted(["ro" if flags & os.ST_RDONLY else "rw", *(name for bit, name in _STATVFS.items() if flags & bit)])
+
+
+# ST_NOSYMFOLLOW has no name in Python.
+_STATVFS = {os.ST_NOSUID: "nosuid", os.ST_NODEV: "nodev", os.ST_NOEXEC: "noexec", os.ST_NOATIME: "noatime",
+            os.ST_NODIRATIME: "nodiratime", os.ST_RELATIME: "relatime", 0x2000: "nosymfollow"}
 
 
 def mounts_below(path: str) -> List[str]:
@@ -106,6 +122,7 @@ def _unescaped(text: str) -> str:
 
 READERS: Dict[str, Callable[..., Any]] = {
     "mountinfo": mountinfo,
+    "mount_options_at": mount_options_at,
     "mounts_below": mounts_below,
     "read_file": read_file,
     "write_file": write_file,
@@ -113,4 +130,6 @@ READERS: Dict[str, Callable[..., Any]] = {
     "tick": tick,
     "changed_after": changed_after,
     "list_directory": list_directory,
+    "write_program": program.write_program,
+    "run_program": program.run_program,
 }

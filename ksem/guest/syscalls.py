@@ -227,8 +227,6 @@ SIGNATURES: Dict[str, Signature] = {
     "file_getattr": _call(("dirfd", DIRECTORY), _PATH, ("attr", of.FileAttributes(24)), ("size", _Fixed(24, "24")),
                           ("flags", _AT)),
     "file_setattr": _call(("dirfd", DIRECTORY), _PATH, ("attr", _FILE_ATTR), ("size", _Fixed(24, "24")), ("flags", _AT)),
-    "setxattr": _call(_PATH, ("name", TEXT), ("value", TEXT), ("size", INT), ("flags", INT)),
-    "getxattr": _call(_PATH, ("name", TEXT), ("value", _Output(256)), ("size", _Fixed(256, "256"))),
     "setxattrat": _call(*_ATTRIBUTE, ("args", of.AttributesToSet(16)), ("size", _Fixed(16, "16"))),
     "getxattrat": _call(*_ATTRIBUTE, ("args", of.Attributes(16)), ("size", _Fixed(16, "16"))),
     "close_range": _call(("first", INT), ("last", INT), ("flags", _Flags(flags.CLOSE_RANGE))),
