@@ -1,12 +1,14 @@
 """What a case reads back from the kernel beside system calls: small files of /proc, parsed.
 
-Contract: the standard library only. A reader is a function of builtin values to a builtin value; it runs in the
+Contract: the standard library and `program`. A reader is a function of builtin values to a builtin value; it runs in the
 process that is asked and raises OSError. READERS is the whole list; a case calls one as it calls a system call.
 """
 
 import errno
 import os
 from typing import Any, Callable, Dict, List
+
+from ksem.guest import program
 
 
 def mountinfo(path: str) -> Dict[str, Any]:
@@ -82,4 +84,6 @@ READERS: Dict[str, Callable[..., Any]] = {
     "read_file": read_file,
     "write_file": write_file,
     "list_directory": list_directory,
+    "write_program": program.write_program,
+    "run_program": program.run_program,
 }

@@ -131,6 +131,16 @@ class _Capabilities(Kind):
                                   ("effective", "permitted", "inheritable") if name in value)
 
 
+class _UnixAddress(Kind):
+    """struct sockaddr_un of a path; C takes its size next."""
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(struct.pack("=H108s", 1, value.encode()), 110)
+
+    def show(self, value: Any) -> str:
+        return '{AF_UNIX, "%s"}' % value
+
+
 class _Fixed(Kind):
     """An argument that is always the same."""
 
@@ -195,6 +205,7 @@ _ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _Mou
          ("size", _Fixed(ctypes.c_size_t(32), "32")))
 # For the caller itself, with sets of 64 bits.
 _CAPABILITY_HEADER = _Fixed(struct.pack("=Ii", 0x20080522, 0), "{_LINUX_CAPABILITY_VERSION_3, 0}")
+_SOCKET_ADDRESS = (("fd", INT), ("address", _UnixAddress()), ("size", _Fixed(ctypes.c_uint32(110), "110")))
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
 SIGNATURES: Dict[str, Signature] = {
@@ -212,10 +223,12 @@ SIGNATURES: Dict[str, Signature] = {
     "chdir": _call(_PATH),
     "fchdir": _call(("fd", INT)),
     "mkdir": _call(_PATH, ("mode", MODE)),
+    "mkdirat": _call(("dirfd", DIRECTORY), _PATH, ("mode", MODE)),
     "rmdir": _call(_PATH),
     "unlink": _call(_PATH),
     "rename": _call(("old", TEXT), ("new", TEXT)),
     "link": _call(("old", TEXT), ("new", TEXT)),
+    "linkat": _call(("old_dirfd", DIRECTORY), ("old", TEXT), ("new_dirfd", DIRECTORY), ("new", TEXT), ("flags", _AT)),
     "symlink": _call(("target", TEXT), ("linkpath", TEXT)),
     "mknod": _call(_PATH, ("mode", MODE), ("device", INT)),
     "open": _call(_PATH, ("flags", _OPEN), ("mode", MODE)),
@@ -223,16 +236,23 @@ SIGNATURES: Dict[str, Signature] = {
     "close": _call(("fd", INT)),
     "read": _call(("fd", INT), ("buffer", _Output(4096)), ("count", INT)),
     "write": _call(("fd", INT), ("text", TEXT), ("count", INT)),
+    "truncate": _call(_PATH, ("length", INT)),
     "ftruncate": _call(("fd", INT), ("length", INT)),
     "chmod": _call(_PATH, ("mode", MODE)),
     "fchmod": _call(("fd", INT), ("mode", MODE)),
     "umask": _call(("mask", MODE)),
     "access": _call(_PATH, ("mode", INT)),
     "statx": _call(("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("mask", INT), ("buffer", _Status(256))),
+    "utimensat": _call(("dirfd", DIRECTORY), _PATH, ("times", _Fixed(None, "NULL")), ("flags", _AT)),
+    "setxattr": _call(_PATH, ("name", TEXT), ("value", TEXT), ("size", INT), ("flags", INT)),
     "chown": _call(_PATH, *_OWNER),
     "lchown": _call(_PATH, *_OWNER),
     "fchown": _call(("fd", INT), *_OWNER),
     "fchownat": _call(("dirfd", DIRECTORY), _PATH, *_OWNER, ("flags", _AT)),
+    "socket": _call(("domain", _Enum(flags.AF)), ("type", _Enum(flags.SOCK)), ("protocol", INT)),
+    "bind": _call(*_SOCKET_ADDRESS),
+    "connect": _call(*_SOCKET_ADDRESS),
+    "listen": _call(("fd", INT), ("backlog", INT)),
     "getuid": _call(),
     "geteuid": _call(),
     "getgid": _call(),
