@@ -26,7 +26,7 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "capset": ([{"effective": [0, 3], "permitted": []}],
                ["{_LINUX_CAPABILITY_VERSION_3, 0}", "{.effective = CAP_CHOWN|CAP_FOWNER, .permitted = 0}"]),
     "setgroups": ([2, [5, 6]], ["2", "{5, 6}"]),
-    "prctl": ([PR.SET_KEEPCAPS, 1], ["PR_SET_KEEPCAPS", "1"]),
+    "prctl": ([PR.SET_KEEPCAPS, 1], ["PR_SET_KEEPCAPS", "1", "0", "0", "0"]),
     "unshare": ([CLONE.NEWNS | CLONE.NEWUSER], ["CLONE_NEWNS|CLONE_NEWUSER"]),
     "statx": ([AT_FDCWD, "a", 0, 0x7FF], ["AT_FDCWD", '"a"', "0", str(0x7FF)]),
     "getuid": ([], []),

@@ -206,6 +206,7 @@ _ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _Mou
 # For the caller itself, with sets of 64 bits.
 _CAPABILITY_HEADER = _Fixed(struct.pack("=Ii", 0x20080522, 0), "{_LINUX_CAPABILITY_VERSION_3, 0}")
 _SOCKET_ADDRESS = (("fd", INT), ("address", _UnixAddress()), ("size", _Fixed(ctypes.c_uint32(110), "110")))
+_ZERO = _Fixed(ctypes.c_ulong(0), "0")
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
 SIGNATURES: Dict[str, Signature] = {
@@ -228,7 +229,6 @@ SIGNATURES: Dict[str, Signature] = {
     "unlink": _call(_PATH),
     "rename": _call(("old", TEXT), ("new", TEXT)),
     "link": _call(("old", TEXT), ("new", TEXT)),
-    "linkat": _call(("old_dirfd", DIRECTORY), ("old", TEXT), ("new_dirfd", DIRECTORY), ("new", TEXT), ("flags", _AT)),
     "symlink": _call(("target", TEXT), ("linkpath", TEXT)),
     "mknod": _call(_PATH, ("mode", MODE), ("device", INT)),
     "open": _call(_PATH, ("flags", _OPEN), ("mode", MODE)),
@@ -261,7 +261,8 @@ SIGNATURES: Dict[str, Signature] = {
     "setresgid": _call(*_THREE_IDS),
     "setgroups": _call(("size", INT), ("list", IDS)),
     "capset": _call(("header", _CAPABILITY_HEADER), ("data", _Capabilities())),
-    "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT)),
+    # Some operations insist on zeros: PR_SET_NO_NEW_PRIVS is EINVAL without.
+    "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT), *((name, _ZERO) for name in ("third", "fourth", "fifth"))),
 }
 
 
