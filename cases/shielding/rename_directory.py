@@ -30,13 +30,10 @@ CALLERS = ("owner of both parents", *CAPABILITIES, "root of a user namespace", "
 def expected(caller):
     table = {}
     for name, (owner, group, mode, directory) in THINGS.items():
-        if owner == OWNER:
-            permitted = mode & 0o200
-        else:
-            permitted = mode & (0o020 if group == GROUP else 0o002)
+        write_bit = 0o200 if owner == OWNER else 0o020 if group == GROUP else 0o002
         overridden = caller in ("CAP_DAC_OVERRIDE", "root of a user namespace, all mapped") or (
             caller == "root of a user namespace" and owner == OWNER)
-        moved = not directory or bool(permitted) or overridden
+        moved = not directory or bool(mode & write_bit) or overridden
         table[name] = {"within its parent": "ok", "into another parent": "ok" if moved else "EACCES",
                        "found in": "to" if moved else "from"}
     return dict(table, **{"somebody's directory, taken back first": taken_back(caller)})

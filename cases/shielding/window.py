@@ -10,8 +10,8 @@ steps the client tries to run the program.
   nobody but the client can enter then: the daemon with CAP_CHOWN alone gets EACCES on what is beneath, and never
   comes to clear the bits.
 - Bottom-up has no window where chown is permitted. Where it is not, the tree stays closed as long as nobody opens its top.
-- A directory above the tree that only the daemon may enter, opened last, hides all of this, in any order; the daemon has to look
-  at the outcome of each chown before it opens it.
+- A directory above the tree that only the daemon may enter, opened last, hides all of this, in any order; the daemon has
+  to look at the outcome of each chown before it opens it.
 - Clearing the bits by chmod first makes the order meaningless, with or without CAP_CHOWN.
 """
 
@@ -48,7 +48,7 @@ def expected(order, caller):
         result = "ok"
         if not reached:
             result = "EACCES"
-        elif call == "chown" and caller == "owner" or (target and target[0] != OWNER and caller != "root"):
+        elif (call == "chown" and caller == "owner") or (target and target[0] != OWNER and caller != "root"):
             result = "EPERM"
         elif path == "shield":
             shield = new[0]
