@@ -59,7 +59,7 @@ CASE = Case(
     expect=expected,
     needs=("root", "userns"),
     options=("CONFIG_USER_NS",),
-    documented="chown(2) lists no EINVAL for ids that are not mapped.",
+    documented="chown(2) knows EINVAL for wrong flags only, not for ids that are not mapped.",
 )
 
 

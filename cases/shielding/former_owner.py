@@ -47,7 +47,7 @@ CASE = Case(
           " of its own; fchmod and fchown are EPERM, and a sticky parent of somebody else's protects the names.",
     cites=(
         "unlink(2), rename(2) and rmdir(2), 'ERRORS', EACCES and EPERM",
-        "inode(7), 'The file mode component', S_ISVTX",
+        "inode(7), 'The file type and mode', S_ISVTX",
         "path_resolution(7), 'Permissions'",
         "may_delete() and __check_sticky() in fs/namei.c; inode_owner_or_capable() in fs/inode.c",
     ),

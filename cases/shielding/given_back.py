@@ -47,7 +47,8 @@ CASE = Case(
     params={"caller": CALLERS},
     expect=expected,
     needs=lambda caller: ("root",) + (("userns",) if "namespace" in caller else ()),
-    documented="chown(2) lists no EINVAL for ids that are not mapped, and no EPERM for clearing the bits with CAP_CHOWN alone.",
+    documented="chown(2) knows EINVAL for wrong flags only, not for ids that are not mapped, and does not say that"
+               " clearing the bits is EPERM with CAP_CHOWN alone.",
 )
 
 

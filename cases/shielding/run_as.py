@@ -46,7 +46,7 @@ CASE = Case(
     claim="A set-id bit is ignored, without an error, on nosuid mounts, with no_new_privs, for unmapped owners or groups,"
           " and on every mount outside of the caller's own mount namespace.",
     cites=(
-        "execve(2), 'Effect on process credentials'",
+        "execve(2), 'DESCRIPTION': set-user-ID bit, no_new_privs and nosuid",
         "user_namespaces(7), 'Set-user-ID and set-group-ID programs'",
         "prctl(2) and Documentation/userspace-api/no_new_privs.rst",
         "mnt_may_suid() in fs/namespace.c and bprm_fill_uid() in fs/exec.c",
@@ -55,7 +55,8 @@ CASE = Case(
     expect=expected,
     needs=lambda place: ("root",) + (("userns",) if place in MAPS else ()) + (
         ("syscall:open_tree",) if place == "detached copy" else ()),
-    documented="execve(2) does not say that set-id bits are ignored on mounts of another mount namespace or of none.",
+    documented="execve(2) does not say that set-id bits are ignored on mounts of another mount namespace or of none, nor that"
+               " S_ISGID counts only with execute permission for the group.",
 )
 
 

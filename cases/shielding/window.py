@@ -74,7 +74,7 @@ CASE = Case(
     cites=(
         "chown(2), 'DESCRIPTION' and 'ERRORS', EPERM",
         "path_resolution(7), 'Permissions'",
-        "execve(2), 'Effect on process credentials'",
+        "execve(2), 'DESCRIPTION': set-user-ID bit, no_new_privs and nosuid",
         "chown_common() in fs/open.c; bprm_fill_uid() in fs/exec.c",
     ),
     params={"order": tuple(ORDERS), "caller": tuple(CALLERS)},
