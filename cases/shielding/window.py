@@ -19,6 +19,7 @@ from ksem.guest.case import Case
 from ksem.guest.flags import CAP
 from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
 
+# A step: the call, its path in the tree of that caller, and the rest of its arguments.
 OPEN = ("chmod", "shield/top", 0o755)
 TOP = ("chown", "shield/top", OTHER, OTHER)
 BELOW = ("chown", "shield/top/program", OTHER, OTHER)
@@ -34,10 +35,14 @@ ORDERS = {
     "shielded, chmod, chown top-down": (OPEN, TOP, BELOW, UNSHIELD),
     "shielded, chown bottom-up": (BELOW, TOP, UNSHIELD),
 }
-CALLERS = {"root": (0, ()), "CAP_CHOWN": (OWNER, [CAP.CHOWN]), "owner": (OWNER, ())}
+CALLERS = {"root": None, "CAP_CHOWN": [CAP.CHOWN], "owner": []}
 
 
-def expected(order, caller):
+def expected(order):
+    return {caller: given(order, caller) for caller in CALLERS}
+
+
+def given(order, caller):
     """The modes and owners after each step, and what follows from them."""
     shield = 0o700 if order.startswith("shielded") else 0o755
     top, program = [OWNER, 0o700], [OWNER, 0o4755]
@@ -77,32 +82,37 @@ CASE = Case(
         "execve(2), 'DESCRIPTION': set-user-ID bit, no_new_privs and nosuid",
         "chown_common() in fs/open.c; bprm_fill_uid() in fs/exec.c",
     ),
-    params={"order": tuple(ORDERS), "caller": tuple(CALLERS)},
+    params={"order": tuple(ORDERS)},
     expect=expected,
     needs=("root",),
 )
 
 
-def observe(lab, order, caller):
-    lab.mkdir("shield", 0o755)
-    lab.mkdir("shield/top", 0o700)
-    lab.program("shield/top/program", 0o4755, OWNER, GROUP)
-    for path in ("shield/top", "shield"):
-        lab.chown(path, OWNER, GROUP)
-    if order.startswith("shielded"):
-        lab.chmod("shield", 0o700)
+def observe(lab, order):
     client = lab.become(lab.fork("client"), OTHER, OTHER)
-    daemon = lab.fork("daemon")
-    if caller != "root":
-        lab.become(daemon, CALLERS[caller][0], GROUP, (), CALLERS[caller][1])
-    seen = [look(client)]
-    for step in ORDERS[order]:
-        result = daemon.batch([step])[0]
-        seen.append("%s %s: %s, %s" % (step[0], step[1], result, look(client)))
-    now = lab.status("shield/top/program")
-    return {"steps": seen, "program": "%s %s" % (now["mode"], user_name(now["uid"]))}
+    table = {}
+    for name, capabilities in CALLERS.items():
+        build(lab, name, shielded=order.startswith("shielded"))
+        daemon = lab if capabilities is None else lab.become(lab.fork(name), OWNER, GROUP, (), capabilities)
+        seen = [look(client, name)]
+        for call, path, *rest in ORDERS[order]:
+            result = daemon.batch([(call, name + "/" + path, *rest)])[0]
+            seen.append("%s %s: %s, %s" % (call, path, result, look(client, name)))
+        now = lab.status(name + "/shield/top/program")
+        table[name] = {"steps": seen, "program": "%s %s" % (now["mode"], user_name(now["uid"]))}
+    return table
 
 
-def look(client):
-    answer = client.batch([("run_program", "shield/top/program")])[0]
+def build(lab, name, shielded):
+    for path, mode in ((name, 0o755), (name + "/shield", 0o755), (name + "/shield/top", 0o700)):
+        lab.mkdir(path, mode)
+    lab.program(name + "/shield/top/program", 0o4755, OWNER, GROUP)
+    for path in ("/shield/top", "/shield"):
+        lab.chown(name + path, OWNER, GROUP)
+    if shielded:
+        lab.chmod(name + "/shield", 0o700)
+
+
+def look(client, name):
+    answer = client.batch([("run_program", name + "/shield/top/program")])[0]
     return "client: " + (answer if isinstance(answer, str) else "runs as " + user_name(answer["euid"]))
