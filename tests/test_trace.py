@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ksem.guest import trace
-from ksem.guest.flags import AT, AT_FDCWD, CLONE, FSCONFIG, MOUNT_ATTR, MS, PR, RESOLVE, STATMOUNT, O, S
+from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, FSCONFIG, MOUNT_ATTR, MS, PR, RESOLVE, SOCK, STATMOUNT, O, S
 from ksem.guest.trace import Trace, spelled
 
 CALLS: dict[str, tuple[list[Any], list[str]]] = {
@@ -35,6 +35,9 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "fallocate": ([3, 3, 0, 4096], ["3", "FALLOC_FL_KEEP_SIZE|FALLOC_FL_PUNCH_HOLE", "0", "4096"]),
     "setxattr": (["a", "security.capability", "\x01\0A\udcff", 4, 0],
                  ['"a"', '"security.capability"', '"\\001\\000A\\377"', "4", "0"]),
+    "utimensat": ([AT_FDCWD, "a", 0], ["AT_FDCWD", '"a"', "NULL", "0"]),
+    "socket": ([AF.UNIX, SOCK.STREAM, 0], ["AF_UNIX", "SOCK_STREAM", "0"]),
+    "connect": ([3, "door"], ["3", '{AF_UNIX, "door"}', "110"]),
     "mkdir": (['say "hi"\\\n', 0o755], ['"say \\"hi\\"\\\\\\n"', "0755"]),
     "openat2": ([3, "a", {"flags": O.PATH, "resolve": RESOLVE.BENEATH}],
                 ["3", '"a"', "{.flags = O_PATH, .resolve = RESOLVE_BENEATH}", "24"]),

@@ -229,6 +229,19 @@ class S:
     IFSOCK = 0o140000
 
 
+class AF:
+    """The domain of socket(2)."""
+
+    UNIX = 1
+
+
+class SOCK:
+    """The type of a socket."""
+
+    STREAM = 1
+    DGRAM = 2
+
+
 class CAP:
     """Capabilities by their numbers (bit positions)."""
 

@@ -10,7 +10,7 @@ import os
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ksem.guest import disks
-from ksem.guest.flags import AT, AT_FDCWD, CLONE, MS, PR, O
+from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, MS, PR, SOCK, O
 from ksem.guest.process import Process
 from ksem.guest.trace import Trace
 
@@ -91,6 +91,19 @@ class Lab(Process):
             self.chown(path, owner, group)
         self.chmod(path, mode)
         return path
+
+    def program(self, path: str, mode: int = 0o755, owner: int = 0, group: int = 0) -> str:
+        """A new program for `run_program`, which says as which user it runs; the mode last, as for a file."""
+        self.file(path)
+        self.write_program(path)
+        if owner or group:
+            self.chown(path, owner, group)
+        self.chmod(path, mode)
+        return path
+
+    def sockets(self, count: int) -> List[int]:
+        """New datagram sockets: one of these can be connected again and again, and nobody need listen."""
+        return [self.socket(AF.UNIX, SOCK.DGRAM, 0) for _ in range(count)]
 
     def status(self, path: str, follow: bool = False) -> Dict[str, Any]:
         """Type, mode (octal text), owner, group and link count of a path, from statx(2)."""

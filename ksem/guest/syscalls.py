@@ -104,6 +104,16 @@ class _Capabilities(Kind):
                                   ("effective", "permitted", "inheritable") if name in value)
 
 
+class _UnixAddress(Kind):
+    """struct sockaddr_un of a path; C takes its size next."""
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(struct.pack("=H108s", 1, value.encode()), 110)
+
+    def show(self, value: Any) -> str:
+        return '{AF_UNIX, "%s"}' % value
+
+
 class _Fixed(Kind):
     """An argument that is always the same."""
 
@@ -160,6 +170,7 @@ _NAMESPACES = of.Struct(("size", "I", None), ("spare", "I", None), ("ns_id", "Q"
                       ("spare2", "I", None), ("user_ns_id", "Q", None))
 _IDENTITIES = (("ids", of.Returned(8 * 256)), ("count", _Fixed(256, "256")), ("flags", INT))
 _RULESET = of.Struct(("handled_access_fs", "Q", None))
+_SOCKET_ADDRESS = (("fd", INT), ("address", _UnixAddress()), ("size", _Fixed(ctypes.c_uint32(110), "110")))
 _ZERO = _Fixed(ctypes.c_ulong(0), "0")
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
@@ -178,6 +189,7 @@ SIGNATURES: Dict[str, Signature] = {
     "chdir": _call(_PATH),
     "fchdir": _call(("fd", INT)),
     "mkdir": _call(_PATH, ("mode", MODE)),
+    "mkdirat": _call(("dirfd", DIRECTORY), _PATH, ("mode", MODE)),
     "rmdir": _call(_PATH),
     "unlink": _call(_PATH),
     "rename": _call(("old", TEXT), ("new", TEXT)),
@@ -199,10 +211,15 @@ SIGNATURES: Dict[str, Signature] = {
     "umask": _call(("mask", MODE)),
     "access": _call(_PATH, ("mode", INT)),
     "statx": _call(("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("mask", INT), ("buffer", _Status(256))),
+    "utimensat": _call(("dirfd", DIRECTORY), _PATH, ("times", _Fixed(None, "NULL")), ("flags", _AT)),
     "chown": _call(_PATH, *_OWNER),
     "lchown": _call(_PATH, *_OWNER),
     "fchown": _call(("fd", INT), *_OWNER),
     "fchownat": _call(("dirfd", DIRECTORY), _PATH, *_OWNER, ("flags", _AT)),
+    "socket": _call(("domain", _Enum(flags.AF)), ("type", _Enum(flags.SOCK)), ("protocol", INT)),
+    "bind": _call(*_SOCKET_ADDRESS),
+    "connect": _call(*_SOCKET_ADDRESS),
+    "listen": _call(("fd", INT), ("backlog", INT)),
     "getuid": _call(),
     "geteuid": _call(),
     "getgid": _call(),
