@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ksem.guest import trace
-from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MS, PR, O, S
+from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, MOUNT_ATTR, MS, PR, SO, SOCK, SOL, O, S
 from ksem.guest.trace import Trace, spelled
 
 CALLS: dict[str, tuple[list[Any], list[str]]] = {
@@ -30,6 +30,13 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "unshare": ([CLONE.NEWNS | CLONE.NEWUSER], ["CLONE_NEWNS|CLONE_NEWUSER"]),
     "statx": ([AT_FDCWD, "a", 0, 0x7FF], ["AT_FDCWD", '"a"', "0", str(0x7FF)]),
     "getuid": ([], []),
+    "utimensat": ([AT_FDCWD, "a", 0], ["AT_FDCWD", '"a"', "NULL", "0"]),
+    "setxattr": (["a", "user.x", "1\0\udcff", 3, 0], ['"a"', '"user.x"', '"1\\000\\377"', "3", "0"]),
+    "socket": ([AF.UNIX, SOCK.STREAM, 0], ["AF_UNIX", "SOCK_STREAM", "0"]),
+    "connect": ([3, "door"], ["3", '{AF_UNIX, "door"}', "110"]),
+    "getsockopt": ([3, SOL.SOCKET, SO.PEERCRED], ["3", "SOL_SOCKET", "SO_PEERCRED", "&size"]),
+    "setsockopt": ([3, SOL.SOCKET, SO.PASSCRED], ["3", "SOL_SOCKET", "SO_PASSCRED", "&one", "4"]),
+    "sendmsg": ([3, {"uid": 1, "gid": 2}, 0], ["3", "{SCM_CREDENTIALS {getpid(), 1, 2}}", "0"]),
     "mkdir": (['say "hi"\\\n', 0o755], ['"say \\"hi\\"\\\\\\n"', "0755"]),
     "mountinfo": (["dir"], ['"dir"']),
     "write_file": (["/proc/self/setgroups", "deny"], ['"/proc/self/setgroups"', '"deny"']),

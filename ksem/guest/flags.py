@@ -78,6 +78,7 @@ class O:  # noqa: E742 (the header's prefix)
     NOFOLLOW = 0o400000
     CLOEXEC = 0o2000000
     PATH = 0o10000000
+    TMPFILE = 0o20200000
 
 
 class AT:
@@ -131,6 +132,32 @@ class S:
     IFBLK = 0o060000
     IFREG = 0o100000
     IFSOCK = 0o140000
+
+
+class AF:
+    """The domain of socket(2)."""
+
+    UNIX = 1
+
+
+class SOCK:
+    """The type of a socket."""
+
+    STREAM = 1
+    DGRAM = 2
+
+
+class SOL:
+    """The level of getsockopt(2)."""
+
+    SOCKET = 1
+
+
+class SO:
+    """Options of sockets."""
+
+    PASSCRED = 16
+    PEERCRED = 17
 
 
 class CAP:

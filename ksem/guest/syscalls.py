@@ -51,7 +51,12 @@ class _Text(Kind):
     def show(self, value: Any) -> str:
         if value is None:
             return "NULL"
-        return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return '"%s"' % "".join(one if " " <= one <= "~" else _octal(self.pack(one)) for one in text)
+
+
+def _octal(data: bytes) -> str:
+    return "".join("\\%03o" % byte for byte in data)
 
 
 class _Flags(Kind):
@@ -131,6 +136,16 @@ class _Capabilities(Kind):
                                   ("effective", "permitted", "inheritable") if name in value)
 
 
+class _UnixAddress(Kind):
+    """struct sockaddr_un of a path; C takes its size next."""
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(struct.pack("=H108s", 1, value.encode()), 110)
+
+    def show(self, value: Any) -> str:
+        return '{AF_UNIX, "%s"}' % value
+
+
 class _Fixed(Kind):
     """An argument that is always the same."""
 
@@ -161,6 +176,45 @@ class _Output(Kind):
 
     def decode(self, data: bytes, returned: int) -> Any:
         return data[:returned].decode("utf-8", "surrogateescape")
+
+
+class _PeerCredentials(_Output):
+    """struct ucred without the process id, which differs from run to run: {"uid": 0, "gid": 0}."""
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return dict(zip(("uid", "gid"), struct.unpack_from("=II", data, 4)))
+
+
+def _message(uid: int = 0, gid: int = 0) -> Any:
+    """struct msghdr (0) with its iovec (56), one byte (72) and an SCM_CREDENTIALS of ours (80), in one buffer."""
+    buffer = ctypes.create_string_buffer(112)
+    start = ctypes.addressof(buffer)
+    struct.pack_into("=QQQQQQQ", buffer, 0, 0, 0, start + 56, 1, start + 80, 32, 0)
+    struct.pack_into("=QQ", buffer, 56, start + 72, 1)
+    struct.pack_into("=QIIIII", buffer, 80, 28, 1, 2, os.getpid(), uid, gid)
+    return buffer
+
+
+class _SentCredentials(Kind):
+    """A message of one byte with the caller's process id and these ids, {"uid": 0, "gid": 0}."""
+
+    def pack(self, value: Any) -> Any:
+        return _message(value["uid"], value["gid"])
+
+    def show(self, value: Any) -> str:
+        return "{SCM_CREDENTIALS {getpid(), %d, %d}}" % (value["uid"], value["gid"])
+
+
+class _ReceivedCredentials(_Output):
+    """What such a message brings: {"uid": 0, "gid": 0}, or {} without credentials."""
+
+    def pack(self, value: Any) -> Any:
+        return _message()
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        _, level, kind, _, uid, gid = struct.unpack_from("=QIIIII", data, 80)
+        size = struct.unpack_from("=Q", data, 40)[0]
+        return {"uid": uid, "gid": gid} if size and (level, kind) == (1, 2) else {}
 
 
 class _Status(_Output):
@@ -195,6 +249,10 @@ _ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _Mou
          ("size", _Fixed(ctypes.c_size_t(32), "32")))
 # For the caller itself, with sets of 64 bits.
 _CAPABILITY_HEADER = _Fixed(struct.pack("=Ii", 0x20080522, 0), "{_LINUX_CAPABILITY_VERSION_3, 0}")
+_SOCKET_ADDRESS = (("fd", INT), ("address", _UnixAddress()), ("size", _Fixed(ctypes.c_uint32(110), "110")))
+_SOCKET_OPTION = (("fd", INT), ("level", _Enum(flags.SOL)), ("option", _Enum(flags.SO)))
+# The kernel writes how much it filled in: as much, so that it stays.
+_TWELVE = ctypes.c_uint32(12)
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
 SIGNATURES: Dict[str, Signature] = {
@@ -216,6 +274,7 @@ SIGNATURES: Dict[str, Signature] = {
     "unlink": _call(_PATH),
     "rename": _call(("old", TEXT), ("new", TEXT)),
     "link": _call(("old", TEXT), ("new", TEXT)),
+    "linkat": _call(("old_dirfd", DIRECTORY), ("old", TEXT), ("new_dirfd", DIRECTORY), ("new", TEXT), ("flags", _AT)),
     "symlink": _call(("target", TEXT), ("linkpath", TEXT)),
     "mknod": _call(_PATH, ("mode", MODE), ("device", INT)),
     "open": _call(_PATH, ("flags", _OPEN), ("mode", MODE)),
@@ -223,16 +282,30 @@ SIGNATURES: Dict[str, Signature] = {
     "close": _call(("fd", INT)),
     "read": _call(("fd", INT), ("buffer", _Output(4096)), ("count", INT)),
     "write": _call(("fd", INT), ("text", TEXT), ("count", INT)),
+    "truncate": _call(_PATH, ("length", INT)),
     "ftruncate": _call(("fd", INT), ("length", INT)),
     "chmod": _call(_PATH, ("mode", MODE)),
     "fchmod": _call(("fd", INT), ("mode", MODE)),
     "umask": _call(("mask", MODE)),
     "access": _call(_PATH, ("mode", INT)),
     "statx": _call(("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("mask", INT), ("buffer", _Status(256))),
+    "utimensat": _call(("dirfd", DIRECTORY), _PATH, ("times", _Fixed(None, "NULL")), ("flags", _AT)),
+    "setxattr": _call(_PATH, ("name", TEXT), ("value", TEXT), ("size", INT), ("flags", INT)),
+    "getxattr": _call(_PATH, ("name", TEXT), ("value", _Output(4096)), ("size", INT)),
+    "removexattr": _call(_PATH, ("name", TEXT)),
     "chown": _call(_PATH, *_OWNER),
     "lchown": _call(_PATH, *_OWNER),
     "fchown": _call(("fd", INT), *_OWNER),
     "fchownat": _call(("dirfd", DIRECTORY), _PATH, *_OWNER, ("flags", _AT)),
+    "socket": _call(("domain", _Enum(flags.AF)), ("type", _Enum(flags.SOCK)), ("protocol", INT)),
+    "bind": _call(*_SOCKET_ADDRESS),
+    "connect": _call(*_SOCKET_ADDRESS),
+    "listen": _call(("fd", INT), ("backlog", INT)),
+    "accept4": _call(("fd", INT), ("address", _Fixed(None, "NULL")), ("size", _Fixed(None, "NULL")), ("flags", INT)),
+    "getsockopt": _call(*_SOCKET_OPTION, ("value", _PeerCredentials(12)), ("size", _Fixed(ctypes.byref(_TWELVE), "&size"))),
+    "setsockopt": _call(*_SOCKET_OPTION, ("value", _Fixed(ctypes.byref(ctypes.c_int(1)), "&one")), ("size", _Fixed(4, "4"))),
+    "sendmsg": _call(("fd", INT), ("message", _SentCredentials()), ("flags", INT)),
+    "recvmsg": _call(("fd", INT), ("message", _ReceivedCredentials(112)), ("flags", INT)),
     "getuid": _call(),
     "geteuid": _call(),
     "getgid": _call(),
