@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ksem.guest import trace
-from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, FSCONFIG, MOUNT_ATTR, MS, PR, RESOLVE, SOCK, STATMOUNT, O, S
+from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, FSCONFIG, MOUNT_ATTR, MS, PR, RESOLVE, SO, SOCK, SOL, STATMOUNT, O, S
 from ksem.guest.trace import Trace, spelled
 
 CALLS: dict[str, tuple[list[Any], list[str]]] = {
@@ -38,6 +38,9 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "utimensat": ([AT_FDCWD, "a", 0], ["AT_FDCWD", '"a"', "NULL", "0"]),
     "socket": ([AF.UNIX, SOCK.STREAM, 0], ["AF_UNIX", "SOCK_STREAM", "0"]),
     "connect": ([3, "door"], ["3", '{AF_UNIX, "door"}', "110"]),
+    "getsockopt": ([3, SOL.SOCKET, SO.PEERCRED], ["3", "SOL_SOCKET", "SO_PEERCRED", "&(socklen_t){12}"]),
+    "setsockopt": ([3, SOL.SOCKET, SO.PASSCRED], ["3", "SOL_SOCKET", "SO_PASSCRED", "&one", "4"]),
+    "sendmsg": ([3, {"uid": 1, "gid": 2}, 0], ["3", "{SCM_CREDENTIALS {getpid(), 1, 2}}", "0"]),
     "mkdir": (['say "hi"\\\n', 0o755], ['"say \\"hi\\"\\\\\\n"', "0755"]),
     "openat2": ([3, "a", {"flags": O.PATH, "resolve": RESOLVE.BENEATH}],
                 ["3", '"a"', "{.flags = O_PATH, .resolve = RESOLVE_BENEATH}", "24"]),
@@ -47,7 +50,6 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "setxattrat": ([AT_FDCWD, "a", 0, "user.a", "value"],
                    ["AT_FDCWD", '"a"', "0", '"user.a"', '{.value = "value", .size = 5}', "16"]),
     "pidfd_open": (["self", 0], ["getpid()", "0"]),
-    "getsockopt": ([3, 1, 77], ["3", "1", "77", "&(socklen_t){4}"]),
     "mountinfo": (["dir"], ['"dir"']),
     "write_file": (["/proc/self/setgroups", "deny"], ['"/proc/self/setgroups"', '"deny"']),
 }

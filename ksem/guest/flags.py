@@ -242,6 +242,20 @@ class SOCK:
     DGRAM = 2
 
 
+class SOL:
+    """The level of getsockopt(2)."""
+
+    SOCKET = 1
+
+
+class SO:
+    """Options of sockets."""
+
+    PASSCRED = 16
+    PEERCRED = 17
+    PEERPIDFD = 77
+
+
 class CAP:
     """Capabilities by their numbers (bit positions)."""
 

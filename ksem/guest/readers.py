@@ -98,6 +98,24 @@ def changed_after(path: str, other: str) -> bool:
     return os.lstat(path).st_ctime_ns > os.lstat(other).st_ctime_ns
 
 
+def credentials(proc: str) -> Dict[str, Any]:
+    """Who a process is, from the status file in its directory of /proc (proc_pid_status(5)): as its reader sees it.
+
+    {"uid": [real, effective, saved, filesystem], "gid": the same, "groups": [...], "capabilities": "all", "none" or the
+    effective set in hexadecimal}.
+    """
+    with open(proc + "/status") as status, open("/proc/sys/kernel/cap_last_cap") as last:
+        fields = dict(line.split(":", 1) for line in status)
+        whole = (2 << int(last.read())) - 1
+    held = int(fields["CapEff"], 16)
+    return {"uid": _numbers(fields["Uid"]), "gid": _numbers(fields["Gid"]), "groups": _numbers(fields["Groups"]),
+            "capabilities": "none" if held == 0 else "all" if held == whole else "%x" % held}
+
+
+def _numbers(text: str) -> List[int]:
+    return [int(word) for word in text.split()]
+
+
 def list_directory(path: str) -> List[str]:
     """The names in a directory, sorted."""
     return sorted(os.listdir(path))
@@ -129,6 +147,7 @@ READERS: Dict[str, Callable[..., Any]] = {
     "write_mapped": write_mapped,
     "tick": tick,
     "changed_after": changed_after,
+    "credentials": credentials,
     "list_directory": list_directory,
     "write_program": program.write_program,
     "run_program": program.run_program,

@@ -130,6 +130,51 @@ class _Fixed(Kind):
         return self.text
 
 
+class _SocketOption(_Output):
+    """The value of an option: a number, or a struct ucred without the process id, which differs from run to run:
+    {"uid": 0, "gid": 0}. The kernel fills in as much as the option has.
+    """
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(b"\xff" * self.size, self.size)
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        first, uid, gid = struct.unpack_from("=iII", data)
+        return first if data[4:] == b"\xff" * 8 else {"uid": uid, "gid": gid}
+
+
+def _message(uid: int = 0, gid: int = 0) -> Any:
+    """struct msghdr (0) with its iovec (56), one byte (72) and an SCM_CREDENTIALS of ours (80), in one buffer."""
+    buffer = ctypes.create_string_buffer(112)
+    start = ctypes.addressof(buffer)
+    struct.pack_into("=QQQQQQQ", buffer, 0, 0, 0, start + 56, 1, start + 80, 32, 0)
+    struct.pack_into("=QQ", buffer, 56, start + 72, 1)
+    struct.pack_into("=QIIIII", buffer, 80, 28, 1, 2, os.getpid(), uid, gid)
+    return buffer
+
+
+class _SentCredentials(Kind):
+    """A message of one byte with the caller's process id and these ids, {"uid": 0, "gid": 0}."""
+
+    def pack(self, value: Any) -> Any:
+        return _message(value["uid"], value["gid"])
+
+    def show(self, value: Any) -> str:
+        return "{SCM_CREDENTIALS {getpid(), %d, %d}}" % (value["uid"], value["gid"])
+
+
+class _ReceivedCredentials(_Output):
+    """What such a message brings: {"uid": 0, "gid": 0}, or {} without credentials."""
+
+    def pack(self, value: Any) -> Any:
+        return _message()
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        _, level, kind, _, uid, gid = struct.unpack_from("=QIIIII", data, 80)
+        size = struct.unpack_from("=Q", data, 40)[0]
+        return {"uid": uid, "gid": gid} if size and (level, kind) == (1, 2) else {}
+
+
 class _Status(_Output):
     """struct statx: {"type": "file", "mode": "04755", "uid": 0, "gid": 0, "nlink": 1}."""
 
@@ -172,6 +217,7 @@ _IDENTITIES = (("ids", of.Returned(8 * 256)), ("count", _Fixed(256, "256")), ("f
 _RULESET = of.Struct(("handled_access_fs", "Q", None))
 _SOCKET_ADDRESS = (("fd", INT), ("address", _UnixAddress()), ("size", _Fixed(ctypes.c_uint32(110), "110")))
 _ZERO = _Fixed(ctypes.c_ulong(0), "0")
+_SOCKET_OPTION = (("fd", INT), ("level", _Enum(flags.SOL)), ("option", _Enum(flags.SO)))
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
 SIGNATURES: Dict[str, Signature] = {
@@ -194,6 +240,7 @@ SIGNATURES: Dict[str, Signature] = {
     "unlink": _call(_PATH),
     "rename": _call(("old", TEXT), ("new", TEXT)),
     "link": _call(("old", TEXT), ("new", TEXT)),
+    "linkat": _call(("old_dirfd", DIRECTORY), ("old", TEXT), ("new_dirfd", DIRECTORY), ("new", TEXT), ("flags", _AT)),
     "symlink": _call(("target", TEXT), ("linkpath", TEXT)),
     "mknod": _call(_PATH, ("mode", MODE), ("device", INT)),
     "open": _call(_PATH, ("flags", _OPEN), ("mode", MODE)),
@@ -212,6 +259,7 @@ SIGNATURES: Dict[str, Signature] = {
     "access": _call(_PATH, ("mode", INT)),
     "statx": _call(("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("mask", INT), ("buffer", _Status(256))),
     "utimensat": _call(("dirfd", DIRECTORY), _PATH, ("times", _Fixed(None, "NULL")), ("flags", _AT)),
+    "removexattr": _call(_PATH, ("name", TEXT)),
     "chown": _call(_PATH, *_OWNER),
     "lchown": _call(_PATH, *_OWNER),
     "fchown": _call(("fd", INT), *_OWNER),
@@ -220,6 +268,11 @@ SIGNATURES: Dict[str, Signature] = {
     "bind": _call(*_SOCKET_ADDRESS),
     "connect": _call(*_SOCKET_ADDRESS),
     "listen": _call(("fd", INT), ("backlog", INT)),
+    "accept4": _call(("fd", INT), ("address", _Fixed(None, "NULL")), ("size", _Fixed(None, "NULL")), ("flags", INT)),
+    "getsockopt": _call(*_SOCKET_OPTION, ("value", _SocketOption(12)), ("size", of.Scratch("=I", 12, "&(socklen_t){12}"))),
+    "setsockopt": _call(*_SOCKET_OPTION, ("value", _Fixed(ctypes.byref(ctypes.c_int(1)), "&one")), ("size", _Fixed(4, "4"))),
+    "sendmsg": _call(("fd", INT), ("message", _SentCredentials()), ("flags", INT)),
+    "recvmsg": _call(("fd", INT), ("message", _ReceivedCredentials(112)), ("flags", INT)),
     "getuid": _call(),
     "geteuid": _call(),
     "getgid": _call(),
@@ -252,8 +305,6 @@ SIGNATURES: Dict[str, Signature] = {
     "pidfd_open": _call(("pid", of.Pid()), ("flags", INT)),
     "pidfd_getfd": _call(("pidfd", INT), ("fd", INT), ("flags", INT)),
     "socketpair": _call(("domain", INT), ("type", INT), ("protocol", INT), ("pair", of.Number(8))),
-    "getsockopt": _call(("fd", INT), ("level", INT), ("name", INT), ("value", of.Number(4)),
-                        ("length", of.Scratch("=I", 4, "&(socklen_t){4}"))),
     "landlock_create_ruleset": _call(("attr", _RULESET), ("size", INT), ("flags", INT)),
     "landlock_restrict_self": _call(("ruleset", INT), ("flags", INT)),
     "fchroot": _call(("fd", INT), ("flags", INT)),
