@@ -42,7 +42,9 @@ def _code(text: str, filename: str, lines: bool) -> str:
 
 def _without_lines(code: types.CodeType) -> types.CodeType:
     constants = tuple(_without_lines(one) if isinstance(one, types.CodeType) else one for one in code.co_consts)
-    return code.replace(co_linetable=b"", co_consts=constants)
+    # Entries of eight instructions without a position each (Objects/locations.md): with an empty table a traceback raises.
+    table = bytes([0xFF]) * (len(code.co_code) // 16 + 1)
+    return code.replace(co_linetable=table, co_consts=constants)
 
 
 def _with_source(traceback: str, filename: str, text: str) -> str:

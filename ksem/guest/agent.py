@@ -157,7 +157,11 @@ def _broken(reason: str, text: str = "") -> Answer:
 def _traceback() -> str:
     # Here, as it is slow to import and seldom needed.
     import traceback
-    return traceback.format_exc()
+    try:
+        return traceback.format_exc()
+    except Exception as problem:
+        # The reason must come through, whatever is wrong with its traceback.
+        return "no traceback: %r" % problem
 
 
 def _read(descriptor: int, deadline: float) -> Any:
