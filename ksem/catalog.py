@@ -17,6 +17,7 @@ from typing import Any
 
 from ksem import backends, kernels
 from ksem.guest.case import Case, Params, combinations, expected_by, needs_of, rules_of
+from ksem.guest.syscalls import SIGNATURES
 from ksem.model import Column, KsemError, release_key
 
 NEEDS = ("root", "userns", "fs", "syscall")
@@ -91,10 +92,16 @@ def _check(case: Case, path: Path) -> None:
             # A text is a sequence too: of its letters, which nobody means.
             if isinstance(values, str) or not values or not all(isinstance(value, str | int | bool) for value in values):
                 raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
+        if not combinations(case):
+            raise KsemError(f"{path}: where= leaves no parameter set over")
         for params in combinations(case):
             for need in needs_of(case, params):
-                if need.partition(":")[0] not in NEEDS:
-                    raise KsemError(f"{path}: unknown need {need!r}: {', '.join(NEEDS)} are known")
+                kind, _, name = need.partition(":")
+                if kind not in NEEDS:
+                    hint = ", and needs is a tuple" if len(need) == 1 else ""
+                    raise KsemError(f"{path}: unknown need {need!r}: {', '.join(NEEDS)} are known{hint}")
+                if kind == "syscall" and name not in SIGNATURES:
+                    raise KsemError(f"{path}: unknown system call {name!r}: ksem/guest/syscalls.py lists those that there are")
             _check_rules(case, params)
     except KsemError as problem:
         raise KsemError(str(problem) if str(path) in str(problem) else f"{path}: {problem}") from None
@@ -131,7 +138,9 @@ def _entry(name: str, table: Any, path: Path) -> Column:
         raise KsemError(f"{path}: {name} must be a table: [{name}]")
     for key in ("backend", "kernel"):
         if not isinstance(table.get(key), str):
-            raise KsemError(f"{path}: [{name}] lacks {key} = \"...\"")
+            inner = next((f"{name}.{word}" for word, value in table.items() if isinstance(value, dict)), "")
+            hint = f": quote a name that has a dot: [\"{inner}\"]" if inner else ""
+            raise KsemError(f"{path}: [{name}] lacks {key} = \"...\"{hint}")
     for key in sorted(table.keys() - KEYS):
         raise KsemError(f"{path}: [{name}] has the unknown key {key!r}{_nearest(key, KEYS)}")
     if table["backend"] not in backends.names():

@@ -19,7 +19,7 @@ import pytest
 from ksem import __version__, cache, catalog, kernels, matrix, renderers, runner, store
 from ksem.guest.case import combinations
 from ksem.kernels import debian
-from ksem.model import NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable
+from ksem.model import NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable, seconds
 
 INTERRUPTED = 130
 
@@ -36,10 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Nobody reads any more; Python must not complain about it when it flushes at exit.
+    except OSError as error:
+        # Python must not complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"ksem: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
         return 2
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,11 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run cases, store what was seen, print the matrix")
     run.add_argument("columns", nargs="*", metavar="COLUMN", help="as `ksem kernels` lists them; default: every series")
     run.add_argument("-k", metavar="EXPR", help="only cases that match, as pytest's -k")
-    run.add_argument("-n", metavar="N", help="how many columns at a time (default: one for each processor)")
+    run.add_argument("-n", type=_count, metavar="N", help="how many columns at a time (default: one for each processor)")
     run.add_argument("-x", action="store_true", help="stop at the first cell that is not as expected")
     run.add_argument("-q", "--quiet", action="store_true", help="no progress, for logs")
     run.add_argument("--modules", type=Path, metavar="DIR", help="the kernel modules of an image:PATH column")
-    run.add_argument("--boot-deadline", type=float, metavar="SECONDS", help="how long a machine may take to come up")
+    run.add_argument("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     run.add_argument("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     run.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
     run.set_defaults(command=_run)
@@ -75,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("results", nargs="*", type=Path, metavar="RESULTS", help="directories of evidence (default: results/)")
     show.add_argument("--format", default="terminal", help=", ".join(renderers.names()))
     show.add_argument("--column", action="append", default=[], metavar="PATTERN", help="only these columns (debian-*)")
+    show.add_argument("--listed", action="store_true", help="only columns that vms/catalog.toml lists, without local")
     show.add_argument("--output", type=Path, metavar="FILE", help="write to a file, whole or not at all")
     show.set_defaults(command=_matrix)
     return parser
@@ -170,12 +180,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Column], results: Path) -> list[str]:
     """`ksem run` as pytest understands it."""
-    workers = options.n or str(min(len(columns), len(os.sched_getaffinity(0))))
+    workers = str(min(len(columns), options.n or len(os.sched_getaffinity(0))))
     arguments = [str(root / "cases"), f"--rootdir={root}", f"--results={results}", "--no-header", "--tb=no", "-rN"]
     # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     arguments += [f"--column={column.name}" for column in columns]
-    arguments += ["-n", workers] if workers not in ("0", "1") else []
+    arguments += ["-n", workers] if workers != "1" else []
     arguments += ["-k", options.k] if options.k else []
     arguments += ["-x"] if options.x else []
     arguments += ["-q"] if options.quiet else []
@@ -209,8 +219,15 @@ def _matrix(options: argparse.Namespace) -> int:
     root = catalog.project(Path.cwd())
     directories = options.results or [root / "results"]
     evidence = [one for directory in directories for one in _evidence(directory)]
+    if options.listed:
+        listed = {entry.name for entry in catalog.entries(root) if entry.backend != "local"}
+        evidence = [one for one in evidence if one.column in listed]
     if options.column:
-        evidence = [one for one in evidence if any(fnmatch(one.column, pattern) for pattern in options.column)]
+        chosen = [one for one in evidence if any(fnmatch(one.column, pattern) for pattern in options.column)]
+        if evidence and not chosen:
+            names = ", ".join(one.column for one in evidence)
+            raise KsemError(f"no column matches {', '.join(options.column)}: there are {names}")
+        evidence = chosen
     if not evidence:
         raise KsemError(f"no evidence in {', '.join(map(str, directories))}: `ksem run` makes some")
     _show(matrix.build(catalog.behaviours(root), evidence), options.format, options.output)
@@ -227,8 +244,11 @@ def _evidence(path: Path) -> list[Evidence]:
 
 def _show(found: matrix.Matrix, form: str, output: Path | None = None) -> None:
     text = renderers.renderer(form)(found)
-    if output:
-        cache.write_atomically(output, text.encode())
+    if output and output.exists() and not output.is_file():
+        # A device or a pipe is written to; only a file is replaced.
+        output.write_text(text)
+    elif output:
+        cache.write_atomically(output.resolve(), text.encode())
     else:
         encoding = sys.stdout.encoding or "ascii"
         print(text.encode(encoding, "backslashreplace").decode(encoding), end="")

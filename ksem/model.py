@@ -172,3 +172,11 @@ def upstream_release(release: str, version: str) -> str:
     debian = re.search(r"Debian (\d+\.\d+[^-\s]*)-", version)
     match = _RELEASE.match(debian.group(1) if debian else release)
     return match.group(0).replace("~", "-") if match else release
+
+
+def seconds(text: str) -> float:
+    """A number of seconds that a user gives. Raises ValueError."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError("must be more than 0")
+    return value

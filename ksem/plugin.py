@@ -10,9 +10,12 @@ in every junit file, trace and all.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
+import signal
 import sys
+import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 from ksem import catalog, store
 from ksem.guest.case import Params, combinations
+from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.matrix import leaves
-from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict
+from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.runner import Runner, check
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST)
@@ -36,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--column", action="append", default=[], metavar="NAME",
                     help="run cases on this column (repeatable; `ksem kernels` lists them; default: local)")
     group.addoption("--results", metavar="DIR", help="where evidence is stored (default: results/ of the project)")
-    group.addoption("--boot-deadline", type=float, metavar="SECONDS", help="how long a machine may take to come up")
+    group.addoption("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
 
@@ -59,11 +63,25 @@ def pytest_configure(config: pytest.Config) -> None:
         columns = catalog.columns(
             root, config.getoption("--column") or ["local"], Path(modules).absolute() if modules else None,
             config.getoption("--boot-deadline"), config.getoption("--keep"))
-        if not hasattr(config, "workerinput"):
+        session = Session(config, columns)
+        if not session.worker:
             check(columns)
-        config.pluginmanager.register(Session(config, columns), "ksem-session")
+            store.check(session.results)
+        _end_with_a_clean_up(session.worker)
+        config.pluginmanager.register(session, "ksem-session")
     except KsemError as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+def _end_with_a_clean_up(worker: bool) -> None:
+    """SIGTERM is as good as Ctrl-C: machines end. A worker gets it when its controller dies, however that comes about."""
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+        if worker:
+            ctypes.CDLL(None).prctl(PR.SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Session:
@@ -225,6 +243,8 @@ class CaseItem(pytest.Item):
         self.ksem, self.behaviour, self.column, self.params = session, behaviour, column, params
         self.message: dict[str, Any] | None = None
         self.result: Result | None = None
+        # As `ksem cases` names it, for -k.
+        self.extra_keyword_matches.add(behaviour.name)
 
     def setup(self) -> None:
         """Run the case; what came of it decides how the item ends."""

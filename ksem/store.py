@@ -72,11 +72,20 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> l
             except Unreadable as problem:
                 notices.append(f"{problem}; set aside as {_set_aside(path).name}")
                 old = None
+            if old and not _same(old, evidence):
+                notices.append(f"{path.name}: {len(old.cells)} cells of another kernel or environment are replaced")
             merged = [cell for cell in _merged(old, evidence) if cell.case in current]
             _write_traces(directory / _folder(evidence.column), merged)
             cache.write_atomically(path, _text(evidence, merged).encode())
         _drop_unused_traces(directory)
     return notices
+
+
+def check(directory: Path) -> None:
+    """Raise KsemError when evidence could not be stored there."""
+    _make(directory)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise KsemError(f"{directory} cannot be written to: give another one with --results")
 
 
 def file_name(column: str) -> str:
@@ -86,9 +95,16 @@ def file_name(column: str) -> str:
 
 def _merged(old: Evidence | None, fresh: Evidence) -> list[Cell]:
     cells = {_key(cell): cell for cell in fresh.cells}
-    if old and (old.release, old.environment) == (fresh.release, fresh.environment):
+    if old and _same(old, fresh):
         cells = {_key(cell): cell for cell in old.cells} | cells
     return [cells[key] for key in sorted(cells)]
+
+
+def _same(old: Evidence, fresh: Evidence) -> bool:
+    """Whether two speak of one kernel in one environment. Which options the cases ask for says nothing of that."""
+    def told(one: Evidence) -> dict[str, Any]:
+        return {key: value for key, value in one.environment.items() if key != "options"}
+    return (old.release, told(old)) == (fresh.release, told(fresh))
 
 
 def _key(cell: Cell) -> tuple[str, str]:

@@ -32,7 +32,7 @@ ALLOWED = {
     "ksem.judge": (MODEL, CASE),
     "ksem.matrix": (MODEL, CASE, "ksem.judge", "ksem.catalog"),
     "ksem.store": (MODEL, "ksem.cache"),
-    "ksem.catalog": (MODEL, CASE, "ksem.kernels", "ksem.backends"),
+    "ksem.catalog": (MODEL, CASE, "ksem.guest.syscalls", "ksem.kernels", "ksem.backends"),
     "ksem.kernels": (MODEL, "ksem.kernels", "ksem.bzimage", "ksem.cache", "ksem.initramfs"),
     "ksem.backends": (MODEL, "ksem.backends", "ksem.bzimage", "ksem.cache", "ksem.disks", "ksem.guest", "ksem.initramfs",
                       "ksem.machine", "ksem.bootstrap"),

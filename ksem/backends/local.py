@@ -19,7 +19,7 @@ from ksem.backends import Running
 from ksem.guest import lab
 from ksem.guest.wire import Channel
 from ksem.machine import Machine
-from ksem.model import Column, Kernel, Say, Unavailable
+from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 
 
 @contextlib.contextmanager
@@ -51,6 +51,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
 
 def check(column: Column) -> None:
     """The users of the cases must be nobody's: somebody who is one of them could reach what a case leaves open to it."""
+    if column.source != "host":
+        raise KsemError(f"{column.name}: the backend local runs the running kernel alone: kernel = \"host\"")
     if os.geteuid() != 0:
         return
     for uid, name in lab.USERS.items():

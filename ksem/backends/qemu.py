@@ -21,7 +21,7 @@ from ksem.backends import Running
 from ksem.guest.disks import serial
 from ksem.guest.wire import Channel
 from ksem.machine import Machine
-from ksem.model import Column, Kernel, Lost, Say, Unavailable
+from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
 PROGRAM = "qemu-system-x86_64"
 MEMORY = 256
@@ -61,6 +61,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
 
 def check(column: Column) -> None:
     """Raise Unavailable when a program is missing; the message says which package has it."""
+    if column.source in ("host", "machine"):
+        raise KsemError(f"{column.name}: the backend qemu boots an image, and kernel = \"{column.source}\" has none")
     _program()
     _watched()
     if shutil.which("ldd") is None:

@@ -22,8 +22,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-import vagrant
-
 from ksem import bootstrap, cache, initramfs
 from ksem.backends import Running
 from ksem.guest.wire import Channel
@@ -49,6 +47,8 @@ def check(column: Column) -> None:
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             raise Unavailable(f"{program} is missing: apt-get install {package}")
+    if not column.machine or column.source == "host":
+        raise KsemError(f"{column.name}: the backend vagrant needs machine = \"NAME\", and kernel = \"machine\" or an image")
     states = _states(_directory(column))
     if column.machine not in states:
         near = difflib.get_close_matches(column.machine, list(states), 1)
@@ -63,7 +63,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     with _alone(directory, column.machine, say) as mark, log.open("ab", buffering=0) as output:
-        control = _Control(vagrant.Vagrant(str(directory)), column.machine, log, output)
+        control = _Control(_commands(directory), column.machine, log, output)
         with _up(control, column, kernel, modules, mark, say), _ssh_config(control) as config:
             provider = control.state().provider
             with _agent(config, column, modules, output) as process:
@@ -73,6 +73,12 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
                 running.start(column.deadline)
                 yield Running(running, {"backend": "vagrant", "machine": column.machine, "provider": provider})
                 running.stop()
+
+
+def _commands(directory: Path, **options: Any) -> Any:
+    """python-vagrant, imported here: its import warns on stderr where there is no vagrant, which `check` says before."""
+    import vagrant
+    return vagrant.Vagrant(str(directory), **options)
 
 
 def _directory(column: Column) -> Path:
@@ -85,7 +91,7 @@ def _directory(column: Column) -> Path:
 def _states(directory: Path) -> dict[str, str]:
     """The machines of a Vagrantfile, with their states. Raises Unavailable with what Vagrant complains of."""
     with tempfile.TemporaryFile() as complaints:
-        asked = vagrant.Vagrant(str(directory), err_cm=lambda: contextlib.nullcontext(complaints))
+        asked = _commands(directory, err_cm=lambda: contextlib.nullcontext(complaints))
         try:
             return {status.name: status.state for status in asked.status()}
         except subprocess.CalledProcessError as error:
@@ -97,7 +103,7 @@ def _states(directory: Path) -> dict[str, str]:
 class _Control:
     """What Vagrant does with one machine, its output kept in a log."""
 
-    def __init__(self, commands: vagrant.Vagrant, name: str, log: Path, output: IO[bytes]) -> None:
+    def __init__(self, commands: Any, name: str, log: Path, output: IO[bytes]) -> None:
         self.name = name
         self.log = log
         self.commands = commands

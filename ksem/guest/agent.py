@@ -68,7 +68,8 @@ def _rehearse() -> None:
     first.getuid()
     first.status("/")
     first.attempt.mount("none", "/proc/0/rehearsal", "none", MS.REC | MS.PRIVATE, None)
-    first.attempt.unshare(CLONE.NEWNS | 1 << 62)
+    # Refused for the bit that is no flag: this process stays where it is.
+    first.attempt.unshare(CLONE.NEWNS | 1)
     for call in ("chdir", "umount2", "mkdir"):
         getattr(first.attempt, call)(*["", 0][:len(syscalls.SIGNATURES[call].arguments)])
     first.attempt.mountinfo("/")
@@ -77,10 +78,10 @@ def _rehearse() -> None:
 
 def run(request: Dict[str, Any]) -> bytes:
     """One case with one parameter set, in a child of its own: the answer as JSON, passed on as the child wrote it."""
-    reason = needs.missing(request["needs"])
-    if reason:
-        return _text({"status": "unsupported", "reason": reason, "trace": []})
     try:
+        reason = needs.missing(request["needs"])
+        if reason:
+            return _text({"status": "unsupported", "reason": reason, "trace": []})
         # Here and not in the child: the next parameter set finds it imported.
         importlib.import_module(request["case"])
     except Exception as problem:
@@ -165,7 +166,7 @@ def _traceback() -> str:
 
 
 def _read(descriptor: int, deadline: float) -> Any:
-    """All that the child writes until it closes its end; None when time runs out or it is too much."""
+    """All that the child writes until it is whole or its end is closed; None when time runs out or it is too much."""
     text = b""
     end = time.monotonic() + deadline
     while len(text) <= LIMIT:
@@ -175,6 +176,9 @@ def _read(descriptor: int, deadline: float) -> Any:
         if not piece:
             return text
         text += piece
+        # Not until the end is closed: a process that the case left behind may hold it open.
+        if text.endswith(END):
+            return text
     return None
 
 

@@ -6,9 +6,10 @@ function for each kind. Each returns None, or why it is missing: the reason that
 
 import errno
 import os
-from typing import Callable, Dict, Iterable, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from ksem.guest import disks, flags, modules, syscalls
+from ksem.guest.lab import OWNER
 
 _known: Dict[str, Optional[str]] = {}
 
@@ -33,9 +34,11 @@ def _root(_: str) -> Optional[str]:
 
 
 def _userns(_: str) -> Optional[str]:
-    """A child tries: a user namespace cannot be left again."""
+    """A child tries, for a user namespace cannot be left again; as a user without rights, as the sandboxes of cases are."""
     pid = os.fork()
     if pid == 0:
+        if os.geteuid() == 0:
+            syscalls.execute("setresuid", [OWNER, OWNER, OWNER])
         _, error = syscalls.execute("unshare", [flags.CLONE.NEWUSER])
         os._exit(getattr(errno, error) if error else 0)
     code = os.WEXITSTATUS(os.waitpid(pid, 0)[1])
@@ -59,12 +62,21 @@ def _registered(name: str) -> bool:
 
 def _syscall(name: str) -> Optional[str]:
     """Invalid arguments: any answer but ENOSYS means that the call exists."""
-    arguments = [-1 if not isinstance(kind, type(syscalls.TEXT)) else "" for _, kind
-                 in syscalls.SIGNATURES[name].arguments if kind.given]
-    if name == "mount_setattr":
-        arguments[-1] = {}  # type: ignore[call-overload]
+    arguments = [_invalid(kind) for _, kind in syscalls.SIGNATURES[name].arguments if kind.given]
     _, error = syscalls.execute(name, arguments)
     return "no system call %s" % name if error == "ENOSYS" else None
+
+
+def _invalid(kind: Any) -> Any:
+    """Something that such an argument can be, and that no call takes."""
+    candidates: List[Any] = [-1, "", [], {}]
+    for value in candidates:
+        try:
+            kind.pack(value)
+        except (TypeError, AttributeError, ValueError):
+            continue
+        return value
+    raise TypeError("no value is known for %s" % type(kind).__name__)
 
 
 PROBES: Dict[str, Callable[[str], Optional[str]]] = {

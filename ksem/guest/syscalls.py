@@ -75,6 +75,8 @@ class _MountAttr(Kind):
     fields = ("attr_set", "attr_clr", "propagation", "userns_fd")
 
     def pack(self, value: Any) -> Any:
+        if not set(value) <= set(self.fields):
+            raise TypeError("struct mount_attr has %s, not %s" % (", ".join(self.fields), ", ".join(value)))
         return ctypes.create_string_buffer(struct.pack("=4Q", *(value.get(name, 0) for name in self.fields)), 32)
 
     def show(self, value: Any) -> str:
@@ -313,8 +315,15 @@ SIGNATURES: Dict[str, Signature] = {
 }
 
 
+# How many arguments the caller names.
+_GIVEN = {name: sum(kind.given for _, kind in signature.arguments) for name, signature in SIGNATURES.items()}
+
+
 def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
     """Make one call: its value and None, or None and the name of the errno."""
+    if len(given) != _GIVEN[name]:
+        raise TypeError("%s takes %d arguments, not %d: %s" % (name, _GIVEN[name], len(given), ", ".join(
+            argument for argument, kind in SIGNATURES[name].arguments if kind.given)))
     values = iter(given)
     packed = []
     output: Optional[_Output] = None
@@ -331,10 +340,10 @@ def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
 
 
 def _invoke(name: str, packed: List[Any]) -> int:
-    if name not in _NUMBERS:
-        return int(_FUNCTIONS[name](*packed))
-    # syscall(2) takes each argument as a long; what ctypes makes of a bare number is an int.
+    # What ctypes makes of a bare number is an int: the upper half of an offset or a flag would be lost, and the trace untrue.
     longs = [ctypes.c_long(value) if isinstance(value, int) else value for value in packed]
+    if name not in _NUMBERS:
+        return int(_FUNCTIONS[name](*longs))
     return int(_libc.syscall(ctypes.c_long(_NUMBERS[name]), *longs))
 
 

@@ -1,6 +1,7 @@
 """What a matrix is turned into. A module of this package is a format; its name is what `--format` calls it.
 
-Contract of such a module: a function `render(matrix: Matrix) -> str`, pure. tabulate is known here only.
+Contract of such a module: a function `render(matrix: Matrix) -> str`, pure, whose text ends with a newline. tabulate is
+known here only.
 """
 
 from __future__ import annotations
