@@ -38,6 +38,22 @@ LEFT = project.FINE.replace('{"uid": 0}', '{"escaped": False}').replace('return 
         "escaped": any("escaped" in lab.read_file("/proc/%s/cmdline" % name)
                        for name in lab.list_directory("/proc") if name.isdigit())}''')
 
+LEAVES = '''"""Two runs on one disk, each of which leaves something."""
+from ksem.guest.case import Case
+
+CASE = Case(claim="A disk is empty.", cites=("mkfs(8)",), params={"run": (1, 2), "fs": ("ext4", "xfs", "btrfs")},
+            expect={"found": [], "mode": "00755"}, needs=lambda run, fs: ("root", "fs:" + fs))
+
+
+def observe(lab, run, fs):
+    lab.filesystem(fs, "disk")
+    found = {"found": lab.list_directory("disk"), "mode": lab.status("disk")["mode"]}
+    lab.mkdir("disk/left", 0o700)
+    lab.file("disk/left/file", 0o4755, 5, 5)
+    lab.chmod("disk", 0o1777)
+    return found
+'''
+
 
 def cells(results: Path) -> dict[str, tuple[str, str]]:
     return {cell.case: (cell.status, cell.reason) for one in store.read(results) for cell in one.cells}
@@ -53,6 +69,13 @@ def test_a_panic_costs_one_cell(tmp_path: Path) -> None:
     assert "Kernel panic - not syncing: sysrq triggered crash" in found["made.b_panics"][1]
     assert "ENOENT" in found["made.d_raises"][1]
     assert "Traceback" not in ended.stderr
+
+
+def test_a_disk_keeps_nothing_for_the_next_item(tmp_path: Path) -> None:
+    made = project.make(tmp_path, leaves=LEAVES)
+    ended = project.ksem(made, "run", COLUMN)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert [cell.status for one in store.read(made / "results") for cell in one.cells] == ["observed"] * 6
 
 
 def test_a_deadline_ends_a_case_with_all_its_descendants(tmp_path: Path) -> None:
