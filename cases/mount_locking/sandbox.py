@@ -59,7 +59,7 @@ CASE = Case(
     claim="The mounts of a rootless sandbox can be undone by its inhabitant, unless one more unshare of user and mount"
           " namespace comes before it, or its capabilities are dropped.",
     cites=(
-        "mount_namespaces(7), 'Restrictions on mount namespaces': and the example of a second unshare there",
+        "mount_namespaces(7), 'Restrictions on mount namespaces'",
         "user_namespaces(7), 'Capabilities'",
         "may_mount() in fs/namespace.c: CAP_SYS_ADMIN over the mount namespace's owner",
     ),
