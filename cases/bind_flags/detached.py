@@ -45,7 +45,7 @@ CASE = Case(
     cites=(
         "open_tree(2), OPEN_TREE_CLONE",
         "fsmount(2), attr_flags",
-        "mount_setattr(2), 'NOTES': changes to detached mounts",
+        "mount_setattr(2), 'DESCRIPTION', AT_EMPTY_PATH",
         "a07b20004793 (\"vfs: syscall: Add open_tree(2) to reference or clone a mount\"), 5.2",
         "93766fbd2696 (\"vfs: syscall: Add fsmount() to create a mount for a superblock\"), 5.2",
     ),

@@ -46,7 +46,7 @@ CASE = Case(
     claim="A process that joins a sandbox's mount namespace with setns is bound by its locks, the machine's root included;"
           " only the filesystem itself can root remount.",
     cites=(
-        "setns(2), 'Joining mount namespaces' and 'Joining user namespaces'",
+        "setns(2), 'DESCRIPTION': user namespaces and mount namespaces",
         "mount_namespaces(7), 'Restrictions on mount namespaces'",
         "can_umount(), can_change_locked_flags() and has_locked_children() in fs/namespace.c: they ask for no capability",
         "mntns_install() in fs/namespace.c; do_remount(): CAP_SYS_ADMIN over the filesystem's user namespace",

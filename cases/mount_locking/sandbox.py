@@ -9,9 +9,10 @@ One more unshare of both right before the builder starts locks every mount and e
 builder still has what it may need: mounts of its own. A mount namespace alone locks nothing; a user namespace alone
 takes all power over mounts away, also the harmless (EPERM).
 
-Dropping the capabilities does the same without a namespace, and does not lead around the lock: a process without them
-can get new ones by unshare, but they come with a mount namespace of the new user namespace, whose mounts are locked by
-that very call.
+Dropping the capabilities stops the process itself just as well, and does not lead around the lock: new ones can be had
+by unshare, but they come with a mount namespace of the new user namespace, whose mounts are locked by that very call.
+It is no substitute, though: a program that root of the namespace executes gets the capabilities back (capabilities(7),
+'Capabilities and execution of programs by root').
 """
 
 from ksem.guest.case import Case
@@ -57,9 +58,9 @@ def expected(last):
 
 CASE = Case(
     claim="The mounts of a rootless sandbox can be undone by its inhabitant, unless one more unshare of user and mount"
-          " namespace comes before it, or its capabilities are dropped.",
+          " namespace comes before it, or it has no capabilities.",
     cites=(
-        "mount_namespaces(7), 'Restrictions on mount namespaces': and the example of a second unshare there",
+        "mount_namespaces(7), 'Restrictions on mount namespaces'",
         "user_namespaces(7), 'Capabilities'",
         "may_mount() in fs/namespace.c: CAP_SYS_ADMIN over the mount namespace's owner",
     ),
