@@ -10,6 +10,7 @@ import os
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ksem.guest import disks
+from ksem.guest.case import Unsupported
 from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, MS, PR, SOCK, O
 from ksem.guest.process import Process
 from ksem.guest.trace import Trace
@@ -95,7 +96,8 @@ class Lab(Process):
     def program(self, path: str, mode: int = 0o755, owner: int = 0, group: int = 0) -> str:
         """A new program for `run_program`, which says as which user it runs; the mode last, as for a file."""
         self.file(path)
-        self.write_program(path)
+        if self.attempt.write_program(path) == "ENOEXEC":
+            raise Unsupported("no program to run for this architecture")
         if owner or group:
             self.chown(path, owner, group)
         self.chmod(path, mode)
