@@ -37,6 +37,7 @@ def test_of_a_mount_only_what_the_mask_says_is_read() -> None:
 def test_a_mount_is_named_by_a_path_that_lies_on_it() -> None:
     request = structures.MountRequest()
     assert request.show({"mount": "a", "param": 0}) == '{.mnt_id = <of "a">, .param = 0}'
+    assert request.show({"fd": 3, "param": STATMOUNT.FS_TYPE}) == "{.mnt_fd = 3, .param = STATMOUNT_FS_TYPE}"
     size, _, identity, param = struct.unpack("=IIQQ", request.pack({"mount": "/", "param": 5}).raw)
     assert (size, identity, param) == (24, structures.mount_id("/", flags.STATX.MNT_ID_UNIQUE), 5)
 
