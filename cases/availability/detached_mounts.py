@@ -6,7 +6,7 @@ was all. Since then a detached mount can itself be the source of open_tree, of M
 place that another detached mount is put on, so that a sandbox can assemble its whole root before anybody
 sees any of it, and then attach it in one step. Older kernels answer EINVAL and everything stays as it was.
 
-A detached tree is gone with its last descriptor: nothing has to be unmounted.
+The descriptor stays one of the mount: by it an attached mount can be moved on, on every kernel.
 """
 
 from ksem.guest.case import Case, Rule
@@ -26,7 +26,6 @@ def expected(works):
         "seen in mountinfo so far": ["bound"] if works else [],
         "attached": ["attached", "attached/directory"] if works else ["attached"],
         "moved again by the same descriptor": "ok",
-        "clone closed without a place": 0,
     }
 
 
@@ -66,8 +65,6 @@ def observe(lab):
     seen["attached"] = below(lab)
     seen["moved again by the same descriptor"] = lab.attempt.move_mount(
         tree, "", AT_FDCWD, "places/elsewhere", MOVE_MOUNT.F_EMPTY_PATH)
-    lab.close(lab.open_tree(AT_FDCWD, "places/elsewhere", OPEN_TREE.CLONE))
-    seen["clone closed without a place"] = below(lab).count("bound")
     return seen
 
 

@@ -37,7 +37,7 @@ CASE = Case(
     claim="fchroot makes an open directory the root; with FD_FAILFS_ROOT absolute paths end, for any process with"
           " no_new_privs (7.3).",
     cites=("sys_fchroot() in fs/open.c", "failfs_permission() in fs/failfs.c"),
-    expect=(Rule(WORKS, since="7.3", cites="\"fs: add fchroot()\" and \"fs: add failfs\", 7.3"), Rule(ABSENT)),
+    expect=(Rule(WORKS, since="7.3", cites="20370a5f5d9b (\"fs: add fchroot()\"), 7.3"), Rule(ABSENT)),
     needs=("root",),
 )
 

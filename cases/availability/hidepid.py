@@ -42,8 +42,9 @@ def observe(lab):
     other = lab.become(lab.fork("other"), OTHER, OTHER)
     seen = {}
     for number, option in enumerate(OPTIONS):
-        place = "proc%d" % number
-        lab.mkdir(place, 0o755)
+        # Named so, because the trace knows process ids where they follow /proc.
+        place = "%d/proc" % number
+        lab.values([("mkdir", str(number), 0o755), ("mkdir", place, 0o755)])
         lab.mount("proc", place, "proc", 0, option)
         seen[option] = look(user, place, lab, other)
     seen["/proc"] = look(user, "/proc", lab, other)

@@ -5,6 +5,8 @@ nothing but what was shipped may run. With MFD_NOEXEC_SEAL the execute bits are 
 would set one is EPERM, while the rest of the mode may be changed. MFD_EXEC says that the old behaviour is wanted. Both together
 are EINVAL, as is either on an older kernel.
 
+A memfd that was not made for sealing takes no seal (EPERM); a kernel that does not know this one says EINVAL first.
+
 What a memfd without a word is, vm.memfd_noexec of the pid namespace decides; it is 0 where nobody has written to it.
 """
 
@@ -26,7 +28,7 @@ def since_6_3():
 
 def before_6_3():
     table = {name: {"create": "EINVAL"} for name in KINDS}
-    return dict(table, none=since_6_3()["none"])
+    return dict(table, none=dict(since_6_3()["none"], **{"seal against exec": "EINVAL"}))
 
 
 CASE = Case(

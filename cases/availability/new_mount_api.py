@@ -8,8 +8,8 @@ All of that works for root of a user namespace too, on filesystems that may be m
 FSCONFIG_CMD_CREATE reuses a superblock that exists, where mount(2) would; FSCONFIG_CMD_CREATE_EXCL (6.6) refuses to
 do that. Before, the command was unknown: EOPNOTSUPP, and the context can still be used.
 
-An unknown option is refused when it is given, by name (EINVAL), not when all is over. A mount without a place vanishes
-with its descriptor.
+An unknown option is refused when it is given, by name (EINVAL), not when all is over. A context makes one superblock, and
+only once (EBUSY).
 """
 
 from ksem.guest.case import Case, Rule

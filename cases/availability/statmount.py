@@ -6,7 +6,8 @@ field that it does not know is left out, and that is no error. So a caller that 
 releases brought which: the options of the filesystem with 6.11, its source with 6.13, the id maps of an idmapped
 mount and the mask of what is known with 6.15. Those rows are what a sandbox must look at before it relies on a field.
 
-A mount that is gone is ENOENT. A flag that does not exist is EINVAL, and an unknown call ENOSYS.
+A mount that is gone is ENOENT, also while a descriptor keeps it alive; since 7.0 it can be asked for by that descriptor
+(STATMOUNT_BY_FD), and is one without a mount point then. A flag that does not exist is EINVAL, and an unknown call ENOSYS.
 """
 
 from ksem.guest.case import Case, Rule
@@ -21,7 +22,7 @@ LATER = {
 }
 
 
-def expected(*later):
+def expected(*later, **kinds):
     return {
         "statmount": {
             "sb_magic": 0x01021994, "mnt_attr": MOUNT_ATTR.RDONLY | MOUNT_ATTR.NODEV, "mnt_root": "/",
@@ -32,11 +33,13 @@ def expected(*later):
         "later fields": {name: name in later for name in LATER},
         "unknown flag": "EINVAL",
         "unmounted": "ENOENT",
+        "unmounted, by its descriptor": {"fs_type": "tmpfs", "fields": "STATMOUNT_FS_TYPE"} if kinds else "EINVAL",
     }
 
 
+BY_FD = 1
 ABSENT = {"statmount": "ENOSYS", "listmount": "ENOSYS", "later fields": dict.fromkeys(LATER, "ENOSYS"),
-          "unknown flag": "ENOSYS", "unmounted": "ENOSYS"}
+          "unknown flag": "ENOSYS", "unmounted": "ENOSYS", "unmounted, by its descriptor": "ENOSYS"}
 EARLIER = ("mnt_ns_id", "mnt_opts")
 
 CASE = Case(
@@ -47,6 +50,8 @@ CASE = Case(
         "b4c2bea8ceaa (\"add listmount(2) syscall\"), 6.8",
     ),
     expect=(
+        Rule(expected(*LATER, by_descriptor=True), since="7.0",
+             cites="0e5032237ee5 (\"statmount: accept fd as a parameter\"), 7.0"),
         Rule(expected(*LATER), since="6.15", cites="\"statmount: add a new supported_mask field\", 6.15"),
         Rule(expected(*EARLIER, "sb_source"), since="6.13",
              cites="44010543fc8b (\"fs: add the ability for statmount() to report the sb_source\"), 6.13"),
@@ -62,28 +67,30 @@ def observe(lab):
     lab.tmpfs("tree/below", ["ro", "nodev"])
     lab.tmpfs("tree/other")
     asked = {name: asking(lab, "tree/below", field) for name, field in LATER.items()}
-    return {
+    seen = {
         "statmount": asking(lab, "tree/below", FIELDS),
         "listmount": counted(lab, "tree"),
         "later fields": {name: seen if isinstance(seen, str) else seen["fields"] != "0" for name, seen in asked.items()},
         "unknown flag": lab.attempt.statmount({"mount": "tree", "param": FIELDS}, 1 << 30),
-        "unmounted": gone(lab),
     }
+    # An open descriptor keeps the mount, but it belongs to no namespace any more.
+    held = lab.open("tree/other", O.PATH, 0)
+    lab.umount2("tree/other", MNT.DETACH)
+    seen["unmounted"] = lab.attempt.statmount({"mount": "/proc/self/fd/%d" % held, "param": FIELDS}, 0)
+    request = {"fd": held, "param": STATMOUNT.FS_TYPE | STATMOUNT.MNT_POINT}
+    seen["unmounted, by its descriptor"] = answer(lab, "statmount", request, BY_FD)
+    return seen
 
 
 def asking(lab, path, fields):
     """What statmount gives, or its errno."""
-    value, error = lab.issue("statmount", [{"mount": path, "param": fields}, 0])
-    return error or value
+    return answer(lab, "statmount", {"mount": path, "param": fields}, 0)
 
 
 def counted(lab, path):
-    value, error = lab.issue("listmount", [{"mount": path}, 0])
+    return answer(lab, "listmount", {"mount": path}, 0)
+
+
+def answer(lab, call, request, flags):
+    value, error = lab.issue(call, [request, flags])
     return error or value
-
-
-def gone(lab):
-    """An open descriptor keeps the mount, but it belongs to no namespace any more."""
-    held = lab.open("tree/other", O.PATH, 0)
-    lab.umount2("tree/other", MNT.DETACH)
-    return lab.attempt.statmount({"mount": "/proc/self/fd/%d" % held, "param": FIELDS}, 0)

@@ -95,15 +95,15 @@ class Struct(Kind):
 
 
 class MountRequest(Kind):
-    """struct mnt_id_req as a dict with `mount`, a path whose mount is meant, and `param`: ids would differ from run to run."""
+    """struct mnt_id_req as a dict with `mount`, a path whose mount is meant, or `fd`, and `param`: ids would differ."""
 
     def pack(self, value: Any) -> Any:
-        identity = mount_id(value["mount"], flags.STATX.MNT_ID_UNIQUE)
-        return ctypes.create_string_buffer(struct.pack("=IIQQ", 24, 0, identity, value.get("param", 0)), 24)
+        identity = mount_id(value["mount"], flags.STATX.MNT_ID_UNIQUE) if "mount" in value else 0
+        return ctypes.create_string_buffer(struct.pack("=IIQQ", 24, value.get("fd", 0), identity, value.get("param", 0)), 24)
 
     def show(self, value: Any) -> str:
-        return "{.mnt_id = <of %s>, .param = %s}" % (Text().show(value["mount"]), flags.spell(value["param"], flags.STATMOUNT)
-                                                     if value.get("param") else 0)
+        which = ".mnt_id = <of %s>" % Text().show(value["mount"]) if "mount" in value else ".mnt_fd = %d" % value["fd"]
+        return "{%s, .param = %s}" % (which, flags.spell(value.get("param", 0), flags.STATMOUNT))
 
 
 class Mount(Output):
