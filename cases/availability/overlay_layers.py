@@ -6,9 +6,10 @@ descriptor for it, so that what was checked is what is used. A detached mount, a
 layer since 6.15: a runtime gives every layer its own id map, or makes it read-only, and nothing of that is ever seen in
 any mount namespace.
 
-A detached mount's descriptor is like one made with O_PATH, and up to 6.14 fsconfig took none of those (EBADF, whatever the
-option says; stable updates brought that, without the rest). Other descriptors are EINVAL before 6.13, where no layer can be one, and EOPNOTSUPP before 6.5, where overlayfs
-still had its options from mount(2). The option lowerdir+ is EINVAL before 6.7: at once, or when the overlay is made.
+A detached mount's descriptor is like one made with O_PATH, and up to 6.14 fsconfig took none of those (EBADF, whatever
+the option says; stable updates brought that, without the rest). Other descriptors are EINVAL before 6.13, where no layer
+can be one, and EOPNOTSUPP before 6.5, where overlayfs still had its options from mount(2). The option lowerdir+ is EINVAL
+before 6.7: at once, or when the overlay is made.
 """
 
 from ksem.guest.case import Case, Rule
