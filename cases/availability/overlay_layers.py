@@ -6,8 +6,10 @@ descriptor for it, so that what was checked is what is used. A detached mount, a
 layer since 6.15: a runtime gives every layer its own id map, or makes it read-only, and nothing of that is ever seen in
 any mount namespace.
 
-At first the descriptor had to be open for reading: with O_PATH, as a detached mount's is, it was EBADF up to 6.14.
-Before 6.13 any descriptor is refused (EINVAL). Before 6.7 the layer is taken note of and making the overlay fails.
+A detached mount's descriptor is like one made with O_PATH, and up to 6.14 fsconfig took none of those (EBADF, whatever
+the option says; stable updates brought that, without the rest). Other descriptors are EINVAL before 6.13, where no layer
+can be one, and EOPNOTSUPP before 6.5, where overlayfs still had its options from mount(2). The option lowerdir+ is EINVAL
+before 6.7: at once, or when the overlay is made.
 """
 
 from ksem.guest.case import Case, Rule
@@ -17,25 +19,30 @@ SET_FD = 5
 SOURCES = ("path", "descriptor", "detached mount")
 
 
-def expected(*works):
-    refused = {"result": "EINVAL"}
-    return {name: {"result": "ok", "holds": ["first", "second"]} if name in works else refused for name in SOURCES}
+def expected(*results):
+    return {name: {"result": "ok", "holds": ["first", "second"]} if result == "ok" else {"result": result}
+            for name, result in zip(SOURCES, results)}
 
 
 CASE = Case(
     claim="fsconfig takes the layers of an overlay one by one (6.7), by descriptor (6.13), and detached (6.15).",
     cites=(
         "Documentation/filesystems/overlayfs.rst, 'Multiple lower layers'",
+        "fsconfig() in fs/fsopen.c: only strings and flags for a legacy context; fget() before 6.15",
         "clone_private_mount() in fs/namespace.c",
     ),
     expect=(
-        Rule(expected(*SOURCES), since="6.15",
+        Rule(expected("ok", "ok", "ok"), since="6.15",
              cites="db04662e2f4f (\"fs: allow detached mounts in clone_private_mount()\"), 6.15"),
-        Rule(dict(expected("path", "descriptor"), **{"detached mount": {"result": "EBADF"}}), since="6.13",
+        # clone_private_mount() refuses what lies in no namespace of the caller's.
+        Rule(expected("ok", "ok", "EINVAL"), since="6.15", backports=("6.13.10", "6.14.2"),
+             cites="0ff053b98a0f (\"fs: support O_PATH fds with FSCONFIG_SET_FD\"), 6.15"),
+        Rule(expected("ok", "ok", "EBADF"), since="6.13",
              cites="a08557d19ef4 (\"ovl: specify layers via file descriptors\"), 6.13"),
-        Rule(expected("path"), since="6.7",
+        Rule(expected("ok", "EINVAL", "EBADF"), since="6.7",
              cites="24e16e385f22 (\"ovl: add support for appending lowerdirs one by one\"), 6.7"),
-        Rule(expected()),
+        Rule(expected("EINVAL", "EINVAL", "EBADF"), since="6.5", cites="1784fbc2ed9c (\"ovl: port to new mount api\"), 6.5"),
+        Rule(expected("EINVAL", "EOPNOTSUPP", "EOPNOTSUPP")),
     ),
     needs=("root", "fs:overlay"),
     options=("CONFIG_OVERLAY_FS",),
