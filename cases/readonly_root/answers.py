@@ -37,7 +37,7 @@ def before_6_6(root, read_only, caller):
     """tmpfs had no user attributes."""
     found = since_6_6(root, read_only, caller)
     name = "setxattr of the directory"
-    return dict(found, **{name: "ENOTSUP"}) if found[name] == "ok" else found
+    return dict(found, **{name: "EOPNOTSUPP"}) if found[name] == "ok" else found
 
 
 def answer(name, root, read_only, caller, late):

@@ -39,7 +39,7 @@ def with_user_xattrs(caller):
 
 
 def without_user_xattrs(caller):
-    return expected(caller, "ENOTSUP")
+    return expected(caller, "EOPNOTSUPP")
 
 
 def expected(caller, setxattr):
