@@ -96,7 +96,7 @@ def make(lab, reader):
 
 
 def tried(lab, process, name):
-    text = process.getxattr(name, NAME, 4096)
+    text = process.getxattr(name, NAME)
     numbers = [number for tag, _, number in entries(text) if tag in (USER, GROUP_ENTRY)]
     result = {
         "entries": ["no id" if number == NO_ID else user_name(number) for number in numbers],
@@ -108,7 +108,7 @@ def tried(lab, process, name):
     for wanted, number in WANTED.items():
         outcome = set_list(process, name, [(USER, overflow if number == OVERFLOW else number)])
         if outcome == "ok":
-            seen = [number for tag, _, number in entries(lab.getxattr(name, NAME, 4096)) if tag == USER]
+            seen = [number for tag, _, number in entries(lab.getxattr(name, NAME)) if tag == USER]
             outcome = "ok: %s" % user_name(seen[0], overflow)
         result["set"][wanted] = outcome
     return result

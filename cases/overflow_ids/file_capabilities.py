@@ -57,8 +57,8 @@ def read(reader, by, _, rootid):
 
 
 CASE = Case(
-    claim="File capabilities set in a user namespace are bound to its root: others read them with their own number for it, or get"
-          " EOVERFLOW; on an unmapped file setting them is EPERM.",
+    claim="File capabilities set in a user namespace are bound to its root: others read them with their own number for it, or"
+          " get EOVERFLOW; on an unmapped file setting them is EPERM.",
     cites=(
         "capabilities(7), 'Namespaced file capabilities' and 'File capability extended attribute versioning'",
         "cap_convert_nscap() and cap_inode_getsecurity() in security/commoncap.c",
@@ -84,7 +84,7 @@ def observe(lab, reader):
         observation[name] = {"set": by[setter].attempt.setxattr(name, NAME, value, 20 if rootid is None else 24, 0)}
     process = {"root": lab, "the namespace that sets": inside}.get(reader) or make_reader(lab, inside, reader)
     for name in FILES:
-        value, error = process.issue("getxattr", [name, NAME, 4096])
+        value, error = process.issue("getxattr", [name, NAME])
         observation[name]["read"] = error or version(value)
     return observation
 

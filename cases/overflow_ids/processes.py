@@ -16,10 +16,12 @@ from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, CLONE, PR, O
 from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
 
-READERS = {"the machine's root": None, "one id": ({0: OWNER}, {0: GROUP}), "two ids": ({0: OWNER, 1: OTHER}, {0: GROUP, 1: OTHER}),
+READERS = {"the machine's root": None, "one id": ({0: OWNER}, {0: GROUP}),
+           "two ids": ({0: OWNER, 1: OTHER}, {0: GROUP, 1: OTHER}),
            "no maps": ({}, {})}
 # Who is looked at: user, group, supplementary groups, and whether it is dumpable.
-SEEN = {"root": (0, 0, [], True), "dumpable": (OWNER, GROUP, [OTHER, 0], True), "not dumpable": (OWNER, GROUP, [OTHER, 0], False)}
+SEEN = {"root": (0, 0, [], True), "dumpable": (OWNER, GROUP, [OTHER, 0], True),
+        "not dumpable": (OWNER, GROUP, [OTHER, 0], False)}
 
 
 def expected(reader):
@@ -42,8 +44,8 @@ def shown(maps, place, outside):
 
 
 CASE = Case(
-    claim="In /proc the ids of a process and the owner of its files are shown with the reader's ids, unmapped ones as the overflow"
-          " id; files of a process that is not dumpable belong to the machine's root.",
+    claim="In /proc the ids of a process and the owner of its files are shown with the reader's ids, unmapped ones as the"
+          " overflow id; files of a process that is not dumpable belong to the machine's root.",
     cites=(
         "user_namespaces(7), 'Unmapped user and group IDs'",
         "proc_pid_status(5), Uid, Gid and Groups; proc(5), overflowuid",

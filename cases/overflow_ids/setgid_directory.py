@@ -38,8 +38,8 @@ def expected(group, caller):
 
 
 CASE = Case(
-    claim="A file made in a setgid directory gets the directory's group, mapped or not, but S_ISGID with group execute permission"
-          " only if its maker is in that group or has CAP_FSETID over the directory.",
+    claim="A file made in a setgid directory gets the directory's group, mapped or not, but S_ISGID with group execute"
+          " permission only if its maker is in that group or has CAP_FSETID over the directory.",
     cites=(
         "inode(7), 'The file type and mode', S_ISGID",
         "chmod(2), 'DESCRIPTION'",
