@@ -91,7 +91,7 @@ def test_a_kernel_that_never_answers_is_no_verdict(tmp_path: Path) -> None:
     made = project.make(tmp_path, fine=project.FINE)
     ended = project.ksem(made, "run", COLUMN, "local", "--boot-deadline", "0.2", "-n", "2")
     assert ended.returncode == 1
-    assert f"{COLUMN}: the kernel did not answer within 0.2 s" in ended.stdout
+    assert "lost: the kernel did not answer within 0.2 s" in ended.stdout
     assert not (made / "results" / f"{COLUMN}.json").exists()
 
 
