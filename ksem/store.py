@@ -82,9 +82,9 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> l
 
 
 def check(directory: Path) -> None:
-    """Raise KsemError when evidence could not be stored there."""
-    _make(directory)
-    if not os.access(directory, os.W_OK | os.X_OK):
+    """Raise KsemError when evidence could not be stored there. Nothing is made yet."""
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise KsemError(f"{directory} cannot be written to: give another one with --results")
 
 
