@@ -188,7 +188,8 @@ class Session:
 
     def _store(self) -> None:
         fresh = [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
-        for notice in store.write(self.results, fresh, [behaviour.name for behaviour in self.behaviours]):
+        meant = {behaviour.name: combinations(behaviour.case) for behaviour in self.behaviours}
+        for notice in store.write(self.results, fresh, meant, lambda cell: dict(cell.params) in meant[cell.case]):
             print(f"ksem: {notice}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:

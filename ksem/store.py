@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import urllib.parse
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,11 @@ def read_column(path: Path) -> Evidence:
                          "restore it from version control or move it away") from None
 
 
-def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> list[str]:
+def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str],
+          is_meant: Callable[[Cell], bool] = lambda cell: True) -> list[str]:
     """Merge fresh evidence into a results directory; cells of cases that are no more go. Returns what was set aside.
+
+    is_meant: whether a case still has the parameter set of a cell.
 
     Cells that were not run again stay when release and environment are still the same: otherwise they
     would speak of another kernel.
@@ -74,7 +77,7 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str]) -> l
                 old = None
             if old and not _same(old, evidence):
                 notices.append(f"{path.name}: {len(old.cells)} cells of another kernel or environment are replaced")
-            merged = [cell for cell in _merged(old, evidence) if cell.case in current]
+            merged = [cell for cell in _merged(old, evidence) if cell.case in current and is_meant(cell)]
             _write_traces(directory / _folder(evidence.column), merged)
             cache.write_atomically(path, _text(evidence, merged).encode())
         _drop_unused_traces(directory)

@@ -61,6 +61,8 @@ CASE = Case(
 
 def observe(lab, reader):
     overflow = overflow_ids()
+    # Root by sudo is in root's group, the first process of a bare kernel in none.
+    lab.setgroups(0, [])
     processes = {"root": lab}
     for name in ("dumpable", "not dumpable"):
         user, group, groups, dumpable = SEEN[name]
