@@ -59,7 +59,7 @@ def test_the_committed_evidence_holds(run: subprocess.CompletedProcess[str], res
 
 def test_a_second_run_changes_no_byte(run: subprocess.CompletedProcess[str], results: Path) -> None:
     before = {path: path.read_bytes() for path in results.rglob("*.json")}
-    again = project.ksem(project.ROOT, "run", COLUMNS[0], "-q", "-k", "mount_locking or overflow_ids",
+    again = project.ksem(project.ROOT, "run", COLUMNS[0], "-q", "-k", "bind_flags or overflow_ids",
                          "--results", str(results))
     assert again.returncode == 0, again.stdout + again.stderr
     assert {path: path.read_bytes() for path in results.rglob("*.json")} == before
