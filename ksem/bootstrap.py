@@ -6,6 +6,12 @@ the agent's line; what it and the cases print goes to its standard error.
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from typing import IO
+
+from ksem.guest.wire import Channel
 from ksem.machine import GUEST
 
 _PROGRAM = """
@@ -39,3 +45,26 @@ def program() -> str:
     texts = [("ksem", ""), ("ksem.guest", "")]
     texts += [(f"ksem.guest.{name}", (GUEST / f"{name}.py").read_text()) for name in names]
     return _PROGRAM.format(texts=texts)
+
+
+@contextlib.contextmanager
+def agent(command: list[str], errors: IO[bytes], patience: float) -> Iterator[Channel]:
+    """A command that runs the program, in a session of its own so that Ctrl-C reaches it through us; the line to its agent.
+
+    patience: seconds that it may take to end.
+    """
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                               start_new_session=True, bufsize=0)
+    assert process.stdin
+    assert process.stdout
+    try:
+        yield Channel(process.stdout.fileno(), process.stdin.fileno())
+    finally:
+        # Its line closes: the agent ends the case at hand, with all its processes, and then itself.
+        process.stdin.close()
+        try:
+            process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

@@ -27,7 +27,7 @@ ALLOWED = {
     "ksem.initramfs": (MODEL,),
     "ksem.disks": (MODEL, "ksem.cache", "ksem.guest"),
     "ksem.bzimage": (MODEL, "zstandard"),
-    "ksem.bootstrap": ("ksem.machine",),
+    "ksem.bootstrap": ("ksem.machine", "ksem.guest.wire"),
     "ksem.machine": (MODEL, "ksem.guest"),
     "ksem.judge": (MODEL, CASE),
     "ksem.matrix": (MODEL, CASE, "ksem.judge", "ksem.catalog"),

@@ -9,10 +9,8 @@ EPERM from root's process. To enter its mount namespace takes CAP_SYS_ADMIN ther
 """
 
 from ksem.guest.case import Case, Rule
-from ksem.guest.flags import CLONE, O
+from ksem.guest.flags import AF, CLONE, SO, SOCK, SOL, O
 from ksem.guest.lab import GROUP, OWNER
-
-AF_UNIX, SOCK_STREAM, SOL_SOCKET, SO_PEERPIDFD = 1, 1, 1, 77
 
 
 def expected(peer):
@@ -51,8 +49,8 @@ def observe(lab):
     lab.file("place/file")
     held = lab.open("place/file", 0, 0)
     seen = {name: by(process, held) for name, process in users.items()}
-    pair = lab.socketpair(AF_UNIX, SOCK_STREAM, 0)
-    peer, error = lab.issue("getsockopt", [pair[0], SOL_SOCKET, SO_PEERPIDFD])
+    pair = lab.socketpair(AF.UNIX, SOCK.STREAM, 0)
+    peer, error = lab.issue("getsockopt", [pair[0], SOL.SOCKET, SO.PEERPIDFD])
     seen["SO_PEERPIDFD"] = error or "ok"
     seen["descriptor by it"] = "not tried" if error else lab.attempt.pidfd_getfd(peer, held, 0)
     return seen

@@ -13,10 +13,9 @@ executed, and opened through a symlink.
 """
 
 from ksem.guest.case import Case
-from ksem.guest.flags import AT_FDCWD, MOVE_MOUNT, MS, OPEN_TREE, O
+from ksem.guest.flags import AT_FDCWD, MOVE_MOUNT, MS, OPEN_TREE, X_OK, O
 from ksem.guest.lab import mount_flags, mount_options
 
-X_OK = 1
 INNER = ("nosuid", "noexec")
 ALL = "ro nosuid nodev noexec nosymfollow noatime nodiratime"
 

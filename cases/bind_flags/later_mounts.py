@@ -12,12 +12,11 @@ Only a bind whose source lies on the restricted mount is restricted, as its copy
 """
 
 from ksem.guest.case import Case
-from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MS, O
+from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MS, X_OK, O
 from ksem.guest.lab import mount_flags, mount_options
 
 FLAGS = "ro nosuid nodev noexec nosymfollow noatime"
 ATTRIBUTES = (MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC | MOUNT_ATTR.NOATIME)
-X_OK = 1
 LATER = {
     "new filesystem": ("mount", "tmpfs", "top/place", "tmpfs", 0, "mode=755"),
     "new filesystem with nosuid": ("mount", "tmpfs", "top/place", "tmpfs", MS.NOSUID, "mode=755"),

@@ -15,11 +15,10 @@ reach. Handing it over takes several calls, and the order decides what the clien
 """
 
 from ksem.guest.case import Case
-from ksem.guest.flags import CAP
+from ksem.guest.flags import CAP, X_OK
 from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
 
 TREE, PROGRAM = "door/tree", "door/tree/program"
-X_OK = 1
 GIVE_TREE = ("give the tree", ("chown", TREE, OTHER, OTHER))
 GIVE_PROGRAM = ("give the program", ("chown", PROGRAM, OTHER, OTHER))
 OPEN_TREE = ("open the tree", ("chmod", TREE, 0o755))

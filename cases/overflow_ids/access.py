@@ -11,13 +11,12 @@ sandbox's own. One of its own is no protection: there the same calls succeed.
 """
 
 from ksem.guest.case import Case
-from ksem.guest.flags import AT_FDCWD, O
+from ksem.guest.flags import AT_FDCWD, W_OK, O
 from ksem.guest.lab import GROUP, OTHER, OWNER, overflow_ids, user_name
 
 OWNERS = {"root": 0, "other": OTHER, "own": OWNER}
 # Of the directory and of the files in it.
 MODES = {"closed": (0o755, 0o644), "open": (0o777, 0o666), "sticky": (0o1777, 0o666)}
-W_OK = 2
 
 
 def expected(owner, mode):

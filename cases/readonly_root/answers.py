@@ -16,13 +16,12 @@ up to 6.13, and asks for permission first since 6.14, by a change that was about
 """
 
 from ksem.guest.case import Broken, Case, Rule
-from ksem.guest.flags import AT_FDCWD, MS, O
+from ksem.guest.flags import AT_FDCWD, MS, W_OK, O
 from ksem.guest.lab import GROUP, OTHER, OWNER
 
 ROOTS = ("own", "own, write bit cleared", "somebody else's")
 READ_ONLY = ("no", "mount", "filesystem")
 CALLERS = ("owner", "root of a user namespace", "no capabilities in a user namespace")
-W_OK = 2
 
 
 def since_6_14(root, read_only, caller):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,36 +16,21 @@ from pathlib import Path
 from ksem import bootstrap
 from ksem.backends import Running
 from ksem.guest import lab
-from ksem.guest.wire import Channel
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 
 
 @contextlib.contextmanager
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
-    """An agent as a child of ours, in a session of its own so that Ctrl-C reaches it through us."""
+    """An agent as a child of ours."""
     check(column)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as errors:
-        process = subprocess.Popen([sys.executable, "-IS", "-c", bootstrap.program()], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=errors, start_new_session=True, bufsize=0)
-    assert process.stdin
-    assert process.stdout
-    try:
-        running = Machine(Channel(process.stdout.fileno(), process.stdin.fileno()),
-                          lambda: log.read_text(errors="replace")[-2000:])
+    command = [sys.executable, "-IS", "-c", bootstrap.program()]
+    with log.open("wb") as errors, bootstrap.agent(command, errors, patience=5.0) as channel:
+        running = Machine(channel, lambda: log.read_text(errors="replace")[-2000:])
         running.start(column.deadline)
         yield Running(running, {"backend": "local"})
         running.stop()
-    finally:
-        # Its line closes: the agent ends the case at hand, with all its processes, and then itself.
-        process.stdin.close()
-        try:
-            process.wait(timeout=5.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
 
 
 def check(column: Column) -> None:

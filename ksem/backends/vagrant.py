@@ -24,7 +24,6 @@ from typing import IO, Any
 
 from ksem import bootstrap, cache, initramfs
 from ksem.backends import Running
-from ksem.guest.wire import Channel
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
@@ -66,10 +65,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
         control = _Control(_commands(directory), column.machine, log, output)
         with _up(control, column, kernel, modules, mark, say), _ssh_config(control) as config:
             provider = control.state().provider
-            with _agent(config, column, modules, output) as process:
-                assert process.stdin
-                assert process.stdout
-                running = Machine(Channel(process.stdout.fileno(), process.stdin.fileno()), control.last_words)
+            with bootstrap.agent(_to_agent(config, column, modules), output, patience=10.0) as channel:
+                running = Machine(channel, control.last_words)
                 running.start(column.deadline)
                 yield Running(running, {"backend": "vagrant", "machine": column.machine, "provider": provider})
                 running.stop()
@@ -206,26 +203,11 @@ def _ssh_config(control: _Control) -> Iterator[Path]:
         yield Path(file.name)
 
 
-@contextlib.contextmanager
-def _agent(config: Path, column: Column, modules: frozenset[str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """An agent as root of the machine, at the other end of a connection."""
+def _to_agent(config: Path, column: Column, modules: frozenset[str]) -> list[str]:
+    """What runs the agent as root of the machine, at the other end of a connection."""
     start = _START.format(modules=" ".join(sorted(modules)))
     command = shlex.join(["sudo", "-n", "sh", "-c", start, bootstrap.program()])
-    process = subprocess.Popen(["ssh", "-F", str(config), *SSH, column.machine, command], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=output, start_new_session=True, bufsize=0)
-    assert process.stdin
-    assert process.stdout
-    try:
-        yield process
-    finally:
-        # The agent's line closes: it ends the case at hand, with all its processes, and then itself.
-        process.stdin.close()
-        try:
-            process.wait(timeout=10.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+    return ["ssh", "-F", str(config), *SSH, column.machine, command]
 
 
 def _telling(output: str) -> str:

@@ -9,6 +9,8 @@ import errno
 from typing import Dict, List, Tuple
 
 AT_FDCWD = -100
+# Modes of access(2).
+X_OK, W_OK = 1, 2
 # Of two names for one number the one that the kernel uses; Python knows the last.
 ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK"}
 

@@ -6,14 +6,13 @@ answer is right is the cases' business.
 
 from typing import Any, Dict, List, Tuple
 
-from ksem.guest.flags import AF, AT_FDCWD, SOCK, O, S
+from ksem.guest.flags import AF, AT_FDCWD, SOCK, W_OK, O, S
 from ksem.guest.process import Process
 
 Call = Tuple[Any, ...]
 # What `furnish` puts into a directory, and what is there after every change but the device has worked.
 NAMES = ("door", "file", "pipe", "rename me", "rmdir me", "unlink me")
 CHANGED = ("created", "door", "file", "linked", "made", "new door", "new pipe", "pipe", "renamed", "symlinked")
-W_OK = 2
 
 
 def furnish(process: Process, directory: str) -> None:

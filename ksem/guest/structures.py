@@ -14,7 +14,7 @@ from ksem.guest import flags
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
-_STATX = {"x86_64": 332, "aarch64": 291}.get(os.uname().machine, -1)
+STATX = {"x86_64": 332, "aarch64": 291}.get(os.uname().machine, -1)
 
 
 class Kind:
@@ -209,6 +209,6 @@ def mount_id(path: str, field: int) -> int:
     """The id of the mount that a path lies on, from statx(2); 0 where the kernel does not fill that field."""
     status = ctypes.create_string_buffer(256)
     arguments = (ctypes.c_long(flags.AT_FDCWD), path.encode(), ctypes.c_long(0), ctypes.c_long(field), status)
-    if _libc.syscall(ctypes.c_long(_STATX), *arguments) or not struct.unpack_from("=I", status.raw)[0] & field:
+    if _libc.syscall(ctypes.c_long(STATX), *arguments) or not struct.unpack_from("=I", status.raw)[0] & field:
         return 0
     return int(struct.unpack_from("=Q", status.raw, 144)[0])

@@ -31,7 +31,7 @@ _NUMBERS: Dict[str, int] = {
     "name_to_handle_at": {"x86_64": 303, "aarch64": 264}.get(os.uname().machine, -1),
     "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
     "mknod": {"x86_64": 133}.get(os.uname().machine, -1),
-    "statx": {"x86_64": 332, "aarch64": 291}.get(os.uname().machine, -1),
+    "statx": of.STATX,
 }
 
 
