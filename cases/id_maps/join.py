@@ -67,7 +67,7 @@ CASE = Case(
 
 def observe(lab, joiner, target):
     own = lab.open("/proc/self/ns/user", 0, 0)
-    process = lab.mapped("inside", *MAPS)
+    process = lab.mapped("inside", *MAPS, apart=True)
     if target not in TARGETS:
         descriptor = own if target == "its parent" else process.open("/proc/self/ns/user", 0, 0)
         return joined(process, [("setns", descriptor, CLONE.NEWUSER)])

@@ -38,7 +38,7 @@ CASE = Case(
 
 
 def observe(lab, opener, writer):
-    process = lab.become(lab.fork("inside"), OWNER, GROUP)
+    process = lab.become(lab.fork("inside", apart=True), OWNER, GROUP)
     process.unshare(CLONE.NEWUSER)
     path = "/proc/%d/uid_map" % process.pid
     lab.setresuid(-1, USERS[opener], -1)

@@ -69,7 +69,7 @@ CASE = Case(
 
 def observe(lab, mapped):
     lab.tmpfs("work", data="mode=755,uid=%d,gid=%d" % (OWNER, GROUP))
-    process = lab.mapped("inside", *MAPS[mapped])
+    process = lab.mapped("inside", *MAPS[mapped], apart=True)
     # As 0 it makes a store for both, where it can, and a directory of its own.
     process.values([("chdir", "work"), ("umask", 0o022), ("mkdir", "store", 0o775), ("chmod", "store", 0o775),
                     ("mkdir", "closed", 0o755)])

@@ -67,7 +67,7 @@ def observe(lab, by, joined):
     lab.mount("tmpfs", "tree/cover", "tmpfs", MS.NOSUID, "mode=755")
     for name in ("elsewhere", "own"):
         lab.mkdir(name, 0o755)
-    inside = lab.mapped("inside", {0: OWNER}, {0: GROUP})
+    inside = lab.mapped("inside", {0: OWNER}, {0: GROUP}, apart=True)
     inside.unshare(CLONE.NEWNS)
     visitor = lab.fork("visitor")
     if USERS[by] is not None:

@@ -66,7 +66,7 @@ def observe(lab, reader):
     processes = {"root": lab}
     for name in ("dumpable", "not dumpable"):
         user, group, groups, dumpable = SEEN[name]
-        processes[name] = lab.become(lab.fork(name), user, group, groups)
+        processes[name] = lab.become(lab.fork(name, apart=True), user, group, groups)
         processes[name].prctl(PR.SET_DUMPABLE, 1 if dumpable else 0)
     by = lab
     if READERS[reader] is not None:

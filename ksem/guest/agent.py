@@ -1,4 +1,4 @@
-"""Runs cases inside the kernel under test, each in a fresh child, and answers with what they saw.
+"""Runs cases inside the kernel under test, each in fresh processes, and answers with what they saw.
 
 Contract: the standard library and ksem.guest. Requests and answers are JSON objects on a `wire.Channel`:
 
@@ -8,7 +8,9 @@ Contract: the standard library and ksem.guest. Requests and answers are JSON obj
     {"stop": true}                                   -> {"stopped": true}, and the agent returns
 
 The status of a run is `observed` (with "observation"), `unsupported` (with "reason") or `broken` (with "reason" and
-"traceback"). The child is killed, with every descendant it left, when it has answered or its deadline is over.
+"traceback"). `observe` runs in a director, a child of the agent for each case, and directs processes that are forked for each
+parameter set (`executor`). When it has answered they are killed, with every descendant that they left; and it with them, when
+its deadline is over.
 """
 
 import ctypes
@@ -20,123 +22,184 @@ import select
 import signal
 import sys
 import time
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List, NoReturn, Optional
 
-from ksem.guest import environment, lab, needs, syscalls
+from ksem.guest import environment, lab, needs
 from ksem.guest.case import Broken, Unsupported
-from ksem.guest.flags import CLONE, MS, PR
-from ksem.guest.process import PRIVATE
+from ksem.guest.executor import Arena, block_signals
+from ksem.guest.flags import PR
 from ksem.guest.trace import Trace
 from ksem.guest.wire import LIMIT, Channel
 
 Answer = Dict[str, Any]
+Observe = Callable[..., Any]
 # What tells an answer that is whole from one whose writer died.
 END = b"\n"
+# What a process may wait to be spoken to beyond its case's deadline, before it takes itself for abandoned.
+MARGIN = 20.0
 
 
 def main(channel: Channel, sources: Any) -> None:
     """Serve requests until the host says stop."""
     # Orphans of a case come to us, wherever we run, so that none can outlive its case.
     ctypes.CDLL(None).prctl(ctypes.c_int(PR.SET_CHILD_SUBREAPER), ctypes.c_ulong(1))
-    _rehearse()
+    agent = Agent()
+    agent.rehearse()
     # What is there now lives as long as we do: a child that collects garbage would copy every page of it.
     gc.disable()
     channel.send({"started": True})
     while True:
         request = channel.receive()
         if "load" in request:
+            agent.dismiss()
             sources.update(request["load"])
             channel.send({"loaded": len(request["load"])})
         elif "environment" in request:
-            channel.send(environment.environment(request["environment"]))
+            channel.send(environment.environment(agent.arena, request["environment"]))
         elif "run" in request:
-            channel.send_text(run(request["run"]))
+            channel.send_text(agent.run(request["run"]))
         elif "stop" in request:
+            agent.end()
             channel.send({"stopped": True})
             return
         else:
             channel.send({"unknown": sorted(request)})
 
 
-def _rehearse() -> None:
-    """Do once what every child does: what Python builds at a first use, children inherit instead of building it anew.
+class Agent:
+    """Has the arena of all processes, and the director of the case at hand."""
 
-    Under emulation that is most of what a child costs (page faults, 30 to 70 us each).
-    """
-    trace = Trace()
-    first = lab.Lab(trace)
-    first.getuid()
-    first.status("/")
-    first.attempt.mount("none", "/proc/0/rehearsal", "none", MS.REC | MS.PRIVATE, None)
-    # Refused for the bit that is no flag: this process stays where it is.
-    first.attempt.unshare(CLONE.NEWNS | 1)
-    for call in ("chdir", "umount2", "mkdir"):
-        getattr(first.attempt, call)(*["", 0][:len(syscalls.SIGNATURES[call].arguments)])
-    first.attempt.mountinfo("/")
-    _text(_answered(trace, {"status": "observed", "observation": {}}))
+    def __init__(self) -> None:
+        self.arena = Arena()
+        self._director: Optional[Director] = None
 
-
-def run(request: Dict[str, Any]) -> bytes:
-    """One case with one parameter set, in a child of its own: the answer as JSON, passed on as the child wrote it."""
-    try:
-        reason = needs.missing(request["needs"])
-        if reason:
-            return _text({"status": "unsupported", "reason": reason, "trace": []})
-        # Here and not in the child: the next parameter set finds it imported.
-        importlib.import_module(request["case"])
-    except Exception as problem:
-        return _text(_broken("%s: %s" % (type(problem).__name__, problem), _traceback()))
-    receiving, sending = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _child(request, sending)
-    os.close(sending)
-    try:
-        text = _read(receiving, request["deadline"])
-    finally:
-        os.close(receiving)
-        status = _reap(pid)
-    if text is None:
-        return _text(_broken("no answer within %g s" % request["deadline"]))
-    if not text.endswith(END):
+    def run(self, request: Dict[str, Any]) -> bytes:
+        """One case with one parameter set: the answer as JSON, passed on as the director wrote it."""
+        try:
+            reason = needs.missing(request["needs"], self.arena)
+            if reason:
+                return _text({"status": "unsupported", "reason": reason, "trace": []})
+            # Here and not in a director: the next one finds it imported.
+            importlib.import_module(request["case"])
+        except Exception as problem:
+            return _text(_broken("%s: %s" % (type(problem).__name__, problem), _traceback()))
+        if self._director is None or self._director.case != request["case"]:
+            self.dismiss()
+            self._director = Director(request["case"], self.arena)
+        text = self._director.ask(request)
+        if text is not None and text.endswith(END):
+            return text
+        status = self.end()
+        if text is None:
+            return _text(_broken("no answer within %g s" % request["deadline"]))
         return _text(_broken("the case's process ended without an answer (wait status %d)" % status))
-    return bytes(text)
+
+    def dismiss(self) -> None:
+        """End the director: its case is over."""
+        if self._director is not None:
+            self._director.dismiss()
+            self._director = None
+
+    def end(self) -> int:
+        """Kill all processes there are, whoever their parents were; the director's wait status."""
+        director = self._director
+        self._director = None
+        if director is not None:
+            director.close()
+        return _reap(director.pid if director is not None else 0)
+
+    def rehearse(self) -> None:
+        """Do once what every director does: what Python builds at a first use, they inherit instead of building it anew.
+
+        Under emulation that is most of what a child costs (page faults, 30 to 70 us each).
+        """
+        before = block_signals()
+        answer = _observed(self.arena, {"deadline": 60.0, "params": {}}, _rehearsal)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        assert answer["status"] == "observed", answer
+        _text(answer)
 
 
-def _text(answer: Answer) -> bytes:
-    return json.dumps(answer, sort_keys=True, separators=(",", ":")).encode("ascii") + END
+def _rehearsal(bench: lab.Lab) -> Dict[str, Any]:
+    bench.file("file")
+    bench.fork("second").attempt.umount2("", 0)
+    return {"status": bench.status("file"), "mount": bench.mountinfo(lab.ROOT)["flags"]}
 
 
-def _child(request: Dict[str, Any], sending: int) -> None:
-    """Never returns. Out of the agent's session and descriptors, so that the case cannot talk on the wire."""
+class Director:
+    """A child of the agent that runs one case's `observe`, for one parameter set after another."""
+
+    def __init__(self, case: str, arena: Arena) -> None:
+        self.case = case
+        requests, answers = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _direct(arena, sys.modules[case].observe, requests[0], answers[1])
+        os.close(requests[0])
+        os.close(answers[1])
+        self._sink, self._source = requests[1], answers[0]
+
+    def ask(self, request: Dict[str, Any]) -> Optional[bytes]:
+        """Its answer: without END when it died before; None when time ran out, or it was too much."""
+        try:
+            os.write(self._sink, _text(request))
+        except BrokenPipeError:
+            return b""
+        return _read(self._source, request["deadline"])
+
+    def dismiss(self) -> None:
+        """Let it end, and wait for that."""
+        self.close()
+        os.waitpid(self.pid, 0)
+
+    def close(self) -> None:
+        """Have nothing more to say to it, or to hear."""
+        os.close(self._sink)
+        os.close(self._source)
+
+
+def _direct(arena: Arena, observe: Observe, source: int, sink: int) -> NoReturn:
+    """Never returns. Out of the agent's descriptors, so that the case cannot talk on the wire."""
     try:
+        for option, value in ((PR.SET_PDEATHSIG, signal.SIGKILL), (PR.SET_CHILD_SUBREAPER, 1)):
+            ctypes.CDLL(None).prctl(ctypes.c_int(option), ctypes.c_ulong(value))
         os.setsid()
-        keep = os.dup2(sending, PRIVATE)
-        os.closerange(3, PRIVATE)
-        os.closerange(PRIVATE + 1, PRIVATE + 256)
-        text = _text(_observed(request))
-        while text:
-            text = text[os.write(keep, text):]
+        block_signals()
+        keep = sorted((os.dup2(source, 250), os.dup2(sink, 251)))
+        os.closerange(3, keep[0])
+        with open(keep[0], "rb") as requests:
+            for line in requests:
+                text = _text(_observed(arena, json.loads(line.decode("ascii")), observe))
+                while text:
+                    text = text[os.write(keep[1], text):]
         os._exit(0)
     finally:
         os._exit(1)
 
 
-def _observed(request: Dict[str, Any]) -> Answer:
+def _observed(arena: Arena, request: Dict[str, Any], observe: Observe) -> Answer:
     trace = Trace()
     answer: Answer = {}
+    arena.start(request["deadline"] + MARGIN)
+    main = arena.fork()
     try:
-        observe = sys.modules[request["case"]].observe
-        bench = lab.Lab(trace)
+        bench = lab.Lab(main, trace)
         bench.enter()
-        answer = {"status": "observed", "observation": _builtin(observe(bench, **request["params"]))}
+        observation = _builtin(observe(bench, **request["params"]))
+        bench.finish()
+        answer = {"status": "observed", "observation": observation}
     except Unsupported as missing:
         answer = {"status": "unsupported", "reason": str(missing)}
     except Broken as problem:
         answer = _broken(str(problem), _traceback())
     except BaseException as problem:
         answer = _broken("%s: %s" % (type(problem).__name__, problem), _traceback())
+    _reap(main.pid)
     return _answered(trace, answer)
+
+
+def _text(answer: Answer) -> bytes:
+    return json.dumps(answer, sort_keys=True, separators=(",", ":")).encode("ascii") + END
 
 
 def _answered(trace: Trace, answer: Answer) -> Answer:
@@ -165,7 +228,7 @@ def _traceback() -> str:
         return "no traceback: %r" % problem
 
 
-def _read(descriptor: int, deadline: float) -> Any:
+def _read(descriptor: int, deadline: float) -> Optional[bytes]:
     """All that the child writes until it is whole or its end is closed; None when time runs out or it is too much."""
     text = b""
     end = time.monotonic() + deadline
@@ -183,27 +246,23 @@ def _read(descriptor: int, deadline: float) -> Any:
 
 
 def _reap(pid: int) -> int:
-    """Kill the child and whatever it left behind: orphans are ours, so each round finds the next generation."""
+    """Kill a child and all others, down to whatever they left behind: orphans are ours, one generation after another.
+
+    The wait status of the first, if there is one (0: none).
+    """
     status = 0
-    _kill(pid)
-    while True:
-        try:
-            done, code = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return status
-        if done == pid:
-            status = code
-        if done:
-            continue
-        for child in _children():
+    children = [pid] if pid else _children()
+    while children:
+        for child in children:
             _kill(child)
-        # Somebody is left and will die of the signal: wait for the next.
-        done, code = os.waitpid(-1, 0)
-        if done == pid:
-            status = code
+        for child in children:
+            code = os.waitpid(child, 0)[1]
+            status = code if child == pid else status
+        children = _children()
+    return status
 
 
-def _children() -> Any:
+def _children() -> List[int]:
     with open("/proc/self/task/%d/children" % os.getpid()) as file:
         return [int(word) for word in file.read().split()]
 

@@ -1,8 +1,8 @@
 """The disks that came along with a machine, one filesystem each: found by their serial, given out empty.
 
-Contract: the standard library, `modules`, `syscalls`. Only a machine that we booted has such disks; which of them is nvme0
-differs from boot to boot. Items run one after another on the same filesystem, and it stays mounted between them, out of
-sight, as mounting anew costs an emulated machine 50 to 100 ms: a case that remounts it read-only makes it writable again.
+Contract: the standard library, `executor`, `modules`, `syscalls`. Only a machine that we booted has such disks; which of them
+is nvme0 differs from boot to boot. Items run one after another on the same filesystem, and it stays mounted between them, out
+of sight, as mounting anew costs an emulated machine 50 to 100 ms: a case that remounts it read-only makes it writable again.
 """
 
 import glob
@@ -11,6 +11,7 @@ import time
 from typing import Optional
 
 from ksem.guest import modules, syscalls
+from ksem.guest.executor import Arena
 from ksem.guest.flags import MNT
 
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
@@ -28,7 +29,7 @@ def device(name: str) -> str:
     return "/dev/" + serial(name)
 
 
-def attach(name: str) -> Optional[str]:
+def attach(arena: Arena, name: str) -> Optional[str]:
     """Have the disk with that filesystem ready for cases: None, or why there is none."""
     found = _found(name) if os.path.isdir(modules.DIRECTORY) else None
     if found is None:
@@ -36,11 +37,13 @@ def attach(name: str) -> Optional[str]:
     os.symlink(found, device(name))
     place = "/ksem-disk"
     os.mkdir(place)
-    _, error = syscalls.execute("mount", [device(name), place, name, 0, None])
-    if error is None:
-        # Never closed: as long as it is open, the filesystem stays alive, though mounted nowhere.
-        os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-        syscalls.execute("umount2", [place, MNT.DETACH])
+    # The process stands where we do: what it mounts is mounted for us.
+    with arena.process() as task:
+        _, error = syscalls.execute(task, "mount", [device(name), place, name, 0, None])
+        if error is None:
+            # Never closed: as long as it is open, the filesystem stays alive, though mounted nowhere.
+            os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            syscalls.execute(task, "umount2", [place, MNT.DETACH])
     os.rmdir(place)
     return error and "mounting the disk with a filesystem %s failed with %s" % (name, error)
 

@@ -10,6 +10,7 @@ import zlib
 from typing import Any, Dict, List, Optional, Sequence
 
 from ksem.guest import readers
+from ksem.guest.executor import Arena
 
 SYSCTLS = (
     "fs/overflowgid", "fs/overflowuid", "fs/protected_fifos", "fs/protected_hardlinks", "fs/protected_regular",
@@ -19,11 +20,11 @@ SYSCTLS = (
 )
 
 
-def environment(options: Sequence[str]) -> Dict[str, Any]:
+def environment(arena: Arena, options: Sequence[str]) -> Dict[str, Any]:
     """Release and version as uname(2) gives them, architecture, command line, configuration, distribution, LSMs, sysctls.
 
     A sysctl that is not there is None; user.max_user_namespaces is `some` or `0`, as its number
-    follows from the size of the memory.
+    follows from the size of the memory. arena: for a process that looks.
     """
     system = os.uname()
     return {
@@ -35,7 +36,7 @@ def environment(options: Sequence[str]) -> Dict[str, Any]:
         "sysctl": {name.replace("/", "."): _sysctl(name) for name in SYSCTLS},
         **configuration(_configuration(system.release), options),
         "os": _system(),
-        "root": _root(),
+        "root": _root(arena),
         "caller": "root" if os.geteuid() == 0 else "ordinary user",
     }
 
@@ -72,9 +73,10 @@ def _system() -> Optional[str]:
     return None
 
 
-def _root() -> str:
+def _root(arena: Arena) -> str:
     """What the machine's / is, and how mounts below it propagate: `ext4 shared`."""
-    mount = readers.mountinfo("/")
+    with arena.process() as task:
+        mount, _ = task.make(readers.mountinfo, "/")
     return "%s %s" % (mount["fstype"], " ".join(mount["propagation"]))
 
 

@@ -10,9 +10,9 @@ import os
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from ksem.guest import disks
-from ksem.guest.case import Unsupported
+from ksem.guest.executor import Task
 from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, MS, PR, SOCK, O
-from ksem.guest.process import Process
+from ksem.guest.process import Bench, Process
 from ksem.guest.trace import Trace
 
 # Ids that no distribution hands out: above systemd's last range and any subordinate ids, below the
@@ -34,8 +34,9 @@ MOUNT_FLAGS = {
 class Lab(Process):
     """The first process of a case, with the helpers that cases share."""
 
-    def __init__(self, trace: Trace) -> None:
-        super().__init__("main", os.getpid(), {"mnt": 0, "user": 0}, trace)
+    def __init__(self, task: Task, trace: Trace) -> None:
+        super().__init__("main", task, {"mnt": 0, "user": 0}, Bench(trace))
+        trace.pids[str(task.pid)] = self.name
         self.privileged = os.geteuid() == 0
 
     def enter(self) -> None:
@@ -46,23 +47,23 @@ class Lab(Process):
         else:
             self.unshare(CLONE.NEWNS | CLONE.NEWUSER)
             self.map_ids(self, {0: uid}, {0: gid})
-        self.mount("none", "/", None, MS.REC | MS.PRIVATE, None)
-        self.mount("lab", ROOT, "tmpfs", 0, "mode=755,size=16m")
-        self.chdir(ROOT)
-        self.umask(0o022)
+        self.do([("mount", "none", "/", None, MS.REC | MS.PRIVATE, None),
+                 ("mount", "lab", ROOT, "tmpfs", 0, "mode=755,size=16m"), ("chdir", ROOT), ("umask", 0o022)])
+
+    def finish(self) -> None:
+        """Have made what still waits to be made."""
+        self._bench.make()
 
     # Mounts
 
     def tmpfs(self, path: str, options: Iterable[str] = (), data: str = "mode=755") -> str:
         """A new tmpfs on a new directory, with per-mount options by their names in mountinfo."""
-        self.mkdir(path, 0o755)
-        self.mount(os.path.basename(path), path, "tmpfs", mount_flags(options), data)
+        self.do([("mkdir", path, 0o755), ("mount", os.path.basename(path), path, "tmpfs", mount_flags(options), data)])
         return path
 
     def bind(self, source: str, target: str, recursive: bool = False) -> str:
         """A bind mount of a directory on a new one."""
-        self.mkdir(target, 0o755)
-        self.mount(source, target, None, MS.BIND | (MS.REC if recursive else 0), None)
+        self.do([("mkdir", target, 0o755), ("mount", source, target, None, MS.BIND | (MS.REC if recursive else 0), None)])
         return target
 
     def filesystem(self, fs: str, path: str) -> str:
@@ -75,32 +76,26 @@ class Lab(Process):
         self.mkdir(path, 0o755)
         if fs == "overlay":
             layers = self.tmpfs(path + ".layers")
-            for name in ("lower", "upper", "work"):
-                self.mkdir("%s/%s" % (layers, name), 0o755)
+            self.do([("mkdir", "%s/%s" % (layers, name), 0o755) for name in ("lower", "upper", "work")])
             self.mount("overlay", path, "overlay", 0, "lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work".format(layers))
             return path
         self.mount(disks.device(fs), path, fs, 0, None)
-        disks.empty(path)
+        self.finish()
+        # By way of the process that has it mounted.
+        disks.empty("/proc/%d/cwd/%s" % (self.pid, path))
         return path
 
     # Files
 
     def file(self, path: str, mode: int = 0o644, owner: int = 0, group: int = 0) -> str:
         """A new empty file; mode last, so that the change of owner does not touch it."""
-        self.close(self.open(path, O.CREAT | O.EXCL | O.WRONLY, 0o600))
-        if owner or group:
-            self.chown(path, owner, group)
-        self.chmod(path, mode)
+        self.do([("try_open", path, O.CREAT | O.EXCL | O.WRONLY, 0o600), *_given(path, mode, owner, group)])
         return path
 
     def program(self, path: str, mode: int = 0o755, owner: int = 0, group: int = 0) -> str:
         """A new program for `run_program`, which says as which user it runs; the mode last, as for a file."""
         self.file(path)
-        if self.attempt.write_program(path) == "ENOEXEC":
-            raise Unsupported("no program to run for this architecture")
-        if owner or group:
-            self.chown(path, owner, group)
-        self.chmod(path, mode)
+        self.do([("write_program", path), *_given(path, mode, owner, group)])
         return path
 
     def sockets(self, count: int) -> List[int]:
@@ -116,7 +111,7 @@ class Lab(Process):
     def become(self, process: Process, uid: int, gid: int, groups: Sequence[int] = (),
                capabilities: Sequence[int] = ()) -> Process:
         """Turn a root process into a user that keeps just the named capabilities."""
-        process.values(_becoming(uid, gid, groups, capabilities))
+        process.do(_becoming(uid, gid, groups, capabilities))
         return process
 
     def enter_sandbox(self) -> None:
@@ -129,13 +124,15 @@ class Lab(Process):
             self.become(self, uid, gid)
         self.unshare(CLONE.NEWUSER | CLONE.NEWNS)
         self.map_ids(self, {0: uid}, {0: gid})
-        self.mount("sandbox", ".", "tmpfs", 0, "mode=755")
-        self.chdir(os.path.join("..", os.path.basename(ROOT)))
+        self.do([("mount", "sandbox", ".", "tmpfs", 0, "mode=755"), ("chdir", os.path.join("..", os.path.basename(ROOT)))])
 
-    def mapped(self, name: str, uids: Dict[int, int], gids: Dict[int, int]) -> Process:
-        """A process of OWNER and GROUP in a user namespace whose maps root wrote, so that they may hold any ids."""
-        process = self.fork(name)
-        process.values([*_becoming(OWNER, GROUP, (), ()), ("unshare", CLONE.NEWUSER)])
+    def mapped(self, name: str, uids: Dict[int, int], gids: Dict[int, int], apart: bool = False) -> Process:
+        """A process of OWNER and GROUP in a user namespace whose maps root wrote, so that they may hold any ids.
+
+        apart: as for `fork`.
+        """
+        process = self.fork(name, apart)
+        process.do([*_becoming(OWNER, GROUP, (), ()), ("unshare", CLONE.NEWUSER)])
         self.map_ids(process, uids, gids, by=self)
         return process
 
@@ -150,7 +147,12 @@ class Lab(Process):
         proc = "/proc/self" if writer is process else "/proc/%d" % process.pid
         texts = {"setgroups": "deny" if writer is process else "", "uid_map": _map(uids), "gid_map": _map(gids)}
         # An empty map is one that was never written: writing nothing is EINVAL.
-        writer.values(("write_file", "%s/%s" % (proc, name), text) for name, text in texts.items() if text)
+        writer.do(("write_file", "%s/%s" % (proc, name), text) for name, text in texts.items() if text)
+
+
+def _given(path: str, mode: int, owner: int, group: int) -> List[Tuple[Any, ...]]:
+    """The calls that give a new file of root's its owner, and then its mode."""
+    return [*([("chown", path, owner, group)] if owner or group else []), ("chmod", path, mode)]
 
 
 def _becoming(uid: int, gid: int, groups: Sequence[int], capabilities: Sequence[int]) -> List[Tuple[Any, ...]]:

@@ -1,31 +1,32 @@
 """Whether a kernel and the agent's user have what a case needs: tried for real, once, and remembered.
 
 Contract: the standard library and ksem.guest. A need is `root`, `userns`, `fs:NAME` or `syscall:NAME`; PROBES holds one
-function for each kind. Each returns None, or why it is missing: the reason that an `unsupported` cell shows.
+function of the arena and the name for each kind. Each returns None, or why it is missing: the reason that an
+`unsupported` cell shows.
 """
 
-import errno
 import os
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from ksem.guest import disks, flags, modules, syscalls
+from ksem.guest.executor import Arena
 from ksem.guest.lab import OWNER
 
 _known: Dict[str, Optional[str]] = {}
 
 
-def missing(needs: Iterable[str]) -> Optional[str]:
+def missing(needs: Iterable[str], arena: Arena) -> Optional[str]:
     """The first reason why a case cannot run here, or None."""
     for need in needs:
         if need not in _known:
             kind, _, name = need.partition(":")
-            _known[need] = PROBES[kind](name)
+            _known[need] = PROBES[kind](arena, name)
         if _known[need]:
             return _known[need]
     return None
 
 
-def _root(_: str) -> Optional[str]:
+def _root(_: Arena, __: str) -> Optional[str]:
     with open("/proc/self/uid_map") as table:
         whole = table.read().split() == ["0", "0", "4294967295"]
     if os.geteuid() != 0 or not whole:
@@ -33,26 +34,23 @@ def _root(_: str) -> Optional[str]:
     return None
 
 
-def _userns(_: str) -> Optional[str]:
-    """A child tries, for a user namespace cannot be left again; as a user without rights, as the sandboxes of cases are."""
-    pid = os.fork()
-    if pid == 0:
+def _userns(arena: Arena, _: str) -> Optional[str]:
+    """As a user without rights, as the sandboxes of cases are."""
+    with arena.process() as task:
         if os.geteuid() == 0:
-            syscalls.execute("setresuid", [OWNER, OWNER, OWNER])
-        _, error = syscalls.execute("unshare", [flags.CLONE.NEWUSER])
-        os._exit(getattr(errno, error) if error else 0)
-    code = os.WEXITSTATUS(os.waitpid(pid, 0)[1])
-    return "no user namespaces: unshare(CLONE_NEWUSER) = %s" % errno.errorcode.get(code, code) if code else None
+            syscalls.execute(task, "setresuid", [OWNER, OWNER, OWNER])
+        _, error = syscalls.execute(task, "unshare", [flags.CLONE.NEWUSER])
+    return "no user namespaces: unshare(CLONE_NEWUSER) = %s" % error if error else None
 
 
-def _filesystem(name: str) -> Optional[str]:
+def _filesystem(arena: Arena, name: str) -> Optional[str]:
     if not _registered(name):
         problem = modules.load(name)
         if problem:
             return "no filesystem %s: %s" % (name, problem)
     if not _registered(name):
         return "no filesystem %s" % name
-    return disks.attach(name) if name in disks.FILESYSTEMS else None
+    return disks.attach(arena, name) if name in disks.FILESYSTEMS else None
 
 
 def _registered(name: str) -> bool:
@@ -60,24 +58,25 @@ def _registered(name: str) -> bool:
         return any(line.split()[-1] == name for line in table)
 
 
-def _syscall(name: str) -> Optional[str]:
+def _syscall(arena: Arena, name: str) -> Optional[str]:
     """Invalid arguments: any answer but ENOSYS means that the call exists."""
-    arguments = [_invalid(kind) for _, kind in syscalls.SIGNATURES[name].arguments if kind.given]
-    _, error = syscalls.execute(name, arguments)
+    with arena.process() as task:
+        arguments = [_invalid(kind, task) for _, kind in syscalls.SIGNATURES[name].arguments if kind.given]
+        _, error = syscalls.execute(task, name, arguments)
     return "no system call %s" % name if error == "ENOSYS" else None
 
 
-def _invalid(kind: Any) -> Any:
+def _invalid(kind: Any, task: Any) -> Any:
     """Something that such an argument can be, and that no call takes."""
     candidates: List[Any] = [-1, "", [], {}]
     for value in candidates:
         try:
-            kind.pack(value)
+            kind.pack(value, task)
         except (TypeError, AttributeError, ValueError):
             continue
         return value
     raise TypeError("no value is known for %s" % type(kind).__name__)
 
 
-PROBES: Dict[str, Callable[[str], Optional[str]]] = {
+PROBES: Dict[str, Callable[[Arena, str], Optional[str]]] = {
     "root": _root, "userns": _userns, "fs": _filesystem, "syscall": _syscall}

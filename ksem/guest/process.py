@@ -1,28 +1,21 @@
 """The processes of a case: each makes the system calls that it is told to make, one at a time.
 
-Contract: the standard library and ksem.guest. `Process` is the case's own process; `fork` gives another that waits
-for calls on a socket. All of them are driven by the one that runs `observe`, so the order of the calls is the
-order in which they are written, and the trace needs no clock.
+Contract: the standard library and ksem.guest. Whoever runs `observe` is none of them, and tells all of them what to do: the
+order of the calls is the order in which they are written, and the trace needs no clock.
 """
 
-import array
-import fcntl
 import functools
-import marshal
-import os
-import socket
-from typing import Any, Callable, Dict, Iterable, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from ksem.guest import readers, syscalls
+from ksem.guest import flags, readers, syscalls
 from ksem.guest.case import Broken
+from ksem.guest.executor import CLOSE, FULL, TURN, Call, Earlier, Gone, Outcome, Step, Task
 from ksem.guest.trace import Trace
 
-# Descriptors from here on are ours; a case sees 0, 1, 2 and its own from 3 on, whatever runs it.
-PRIVATE = 200
-MESSAGE = 1 << 17
 # An open whose descriptor is closed at once: recorded as the two calls that it is.
 TRY_OPEN = "try_open"
-Outcome = Tuple[Any, Optional[str]]
+FORK = "fork"
+_ASKING = readers.ASKING | syscalls.ASKING
 
 
 class Attempt:
@@ -39,6 +32,68 @@ class Attempt:
         return self._process.issue(call, list(given))[1] or "ok"
 
 
+class Bench:
+    """What all processes of a case share: the trace, and calls that wait for others to be made with them in one turn.
+
+    A turn costs two switches of processes, which an emulated machine feels; so a call that must succeed and returns nothing
+    else waits until somebody wants to know something, or another process is to make a call.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.watched: Set[Process] = set()
+        self._process: Optional[Process] = None
+        # (call, what is given, whether it must succeed, what to make of what it returns)
+        self._waiting: List[Tuple[str, List[Any], bool, Callable[[Sequence[int]], Outcome]]] = []
+        self._calls: List[Tuple[Sequence[Call], bool]] = []
+        self._count = 0
+
+    def add(self, process: "Process", call: str, given: List[Any], must: bool) -> List[Outcome]:
+        """One more call of a process; the outcomes of what had to be made before."""
+        made: List[Outcome] = []
+        full = self._count >= TURN or process.task.arena.top > FULL
+        if process is not self._process or full or call in _ASKING:
+            made = self.make()
+            self._process = process
+        if not self._waiting:
+            process.task.arena.clear()
+        calls, outcome = process.step(call, given)
+        self._waiting.append((call, given, must, outcome))
+        self._calls.append((calls, must))
+        self._count += len(calls)
+        return made
+
+    def make(self) -> List[Outcome]:
+        """Have all that waits made, and record it. Raises Broken for the first that must succeed and did not."""
+        process, waiting, groups = self._process, self._waiting, self._calls
+        if process is None or not waiting:
+            return []
+        self._process, self._waiting, self._calls, self._count = None, [], [], 0
+        self._check(process)
+        try:
+            results = process.task.turn(groups)
+        except Gone:
+            raise Broken("the process %s is gone" % process.name) from None
+        outcomes = []
+        start = 0
+        for (call, given, must, decode), (calls, _) in zip(waiting, groups):
+            end = start + len(calls)
+            outcome = decode(results[start:end])
+            start = end
+            process.record(call, given, *outcome)
+            if must and outcome[1] is not None:
+                raise Broken("%s: %s%r failed with %s" % (process.name, call, tuple(given), outcome[1]))
+            outcomes.append(outcome)
+        return outcomes
+
+    def _check(self, process: "Process") -> None:
+        """Raise Broken where what others see of a process in /proc would be this one's."""
+        for other in self.watched:
+            if other.task.memory is process.task.memory and other.task.dumpable != process.task.dumpable:
+                raise Broken("%s may look at %s, which is%s dumpable: fork it apart" % (
+                    process.name, other.name, "" if other.task.dumpable else " not"))
+
+
 class Process:
     """A process of the case. Every call of `syscalls.SIGNATURES` and `readers.READERS` is a method of it.
 
@@ -46,189 +101,126 @@ class Process:
     `process.attempt.mount(...)` returns "ok" or the errno's name.
     """
 
-    def __init__(self, name: str, pid: int, namespaces: Dict[str, int], trace: Trace) -> None:
+    def __init__(self, name: str, task: Task, namespaces: Dict[str, int], bench: Bench) -> None:
         self.name = name
-        self.pid = pid
+        self.task = task
         self.namespaces = namespaces
         self.attempt = Attempt(self)
-        self._trace = trace
+        self._bench = bench
         self._where = _where(namespaces)
-        trace.pids[str(pid)] = name
 
     def __getattr__(self, call: str) -> Callable[..., Any]:
         if call not in syscalls.SIGNATURES and call not in readers.READERS:
             raise AttributeError("no call named %r: SIGNATURES in ksem/guest/syscalls.py lists them" % call)
-        method = self.__dict__[call] = functools.partial(self._must, call)
+        method = self.__dict__[call] = functools.partial(self._later if call in syscalls.SILENT else self._must, call)
         return method
 
-    def issue(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
+    @property
+    def pid(self) -> int:
+        """Its process id, as whoever forked it sees it. Whoever asks may look at it, in /proc."""
+        self._bench.make()
+        self._bench.watched.add(self)
+        return self.task.pid
+
+    def issue(self, call: str, given: List[Any]) -> Outcome:
         """Make a call and record it: its value and None, or None and the errno's name."""
-        value, error = perform(call, given)
-        self._record(call, given, value, error)
-        return value, error
+        self._bench.add(self, call, given, False)
+        return self._bench.make()[-1]
 
     def batch(self, calls: Iterable[Tuple[Any, ...]]) -> List[Any]:
-        """Several calls, each (name, argument, ...), in one go: for each its outcome as of an `attempt`, or what a reader read.
-
-        A call of a child costs two switches of processes, which an emulated machine feels: a table is cheaper in one batch.
-        """
-        return [error or (value if call in readers.READERS else "ok") for call, _, value, error in self._performed(calls)]
+        """Several calls, each (name, argument, ...), in one go: each outcome as of an `attempt`, or what a reader read."""
+        wanted = list(calls)
+        return [error or (value if one[0] in readers.READERS else "ok")
+                for one, (value, error) in zip(wanted, self._made(wanted, False))]
 
     def values(self, calls: Iterable[Tuple[Any, ...]]) -> List[Any]:
         """Several calls in one go, all of which must succeed: their values."""
-        done = self._performed(calls)
-        for call, given, _, error in done:
-            self._demand(call, given, error)
-        return [value for _, _, value, _ in done]
+        return [value for value, _ in self._made(calls, True)]
 
-    def _performed(self, calls: Iterable[Tuple[Any, ...]]) -> List[Tuple[str, List[Any], Any, Optional[str]]]:
-        wanted = [(call[0], list(call[1:])) for call in calls]
-        done = [(call, given, *outcome) for (call, given), outcome in zip(wanted, self._perform(wanted))]
-        for one in done:
-            self._record(*one)
-        return done
+    def do(self, calls: Iterable[Tuple[Any, ...]]) -> None:
+        """Several calls, all of which must succeed, whose values nobody wants."""
+        for call in calls:
+            self._bench.add(self, call[0], list(call[1:]), True)
 
-    def _record(self, call: str, given: List[Any], value: Any, error: Optional[str]) -> None:
-        if call == TRY_OPEN:
-            self._trace.record(self.name, self._where, "open", [*given, 0], value, error)
-            if error is None:
-                self._trace.record(self.name, self._where, "close", [value], 0, None)
-            return
-        self._trace.record(self.name, self._where, call, given, value, error)
-        if call == "unshare" and error is None:
-            self._trace.unshared(self.namespaces, given[0])
-            self._where = _where(self.namespaces)
-
-    def try_open(self, path: str, flags: int) -> str:
+    def try_open(self, path: str, flags: int, mode: int = 0) -> str:
         """Whether a path can be opened so: "ok" or the errno's name. Leaves no descriptor, which would keep a mount busy.
 
-        In a batch: ("try_open", path, flags).
+        In a batch: ("try_open", path, flags) or ("try_open", path, flags, mode).
         """
-        return self.issue(TRY_OPEN, [path, flags])[1] or "ok"
+        return self.issue(TRY_OPEN, [path, flags, mode])[1] or "ok"
 
-    def fork(self, name: str) -> "Child":
-        """Another process, a child of this one, that waits for calls."""
-        # Moved before the fork: a child that held its own parent's end would never see it close.
-        ours, theirs = map(private, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        pid = self._fork(theirs)
-        theirs.close()
-        child = Child(name, pid, dict(self.namespaces), self._trace, ours)
-        self._trace.record(self.name, self._where, "fork", [], "<%s>" % name, None)
-        return child
+    def fork(self, name: str, apart: bool = False) -> "Process":
+        """Another process, a child of this one, that waits for calls.
+
+        apart: with memory of its own (`executor` says what hangs on it), which costs an emulated machine 10 ms.
+        """
+        self._bench.add(self, FORK, [name, apart], True)
+        (value, _) = self._bench.make()[-1]
+        return Process(name, value, dict(self.namespaces), self._bench)
+
+    def step(self, call: str, given: List[Any]) -> Step:
+        """What a call takes, in the arena."""
+        task = self.task
+        if call in syscalls.SIGNATURES:
+            return syscalls.step(task, call, given)
+        if call == TRY_OPEN:
+            opening, outcome = syscalls.step(task, "open", _opening(given))
+            # What cannot be opened is no descriptor, and closing it does nothing.
+            return [*opening, (CLOSE, Earlier(0))], outcome
+        if call == FORK:
+            return _forking(task, given[1])
+        return readers.READERS[call](task, *given)
+
+    def record(self, call: str, given: List[Any], value: Any, error: Optional[str]) -> None:
+        """A call that was made."""
+        trace = self._bench.trace
+        if call == TRY_OPEN:
+            trace.record(self.name, self._where, "open", _opening(given), value, error)
+            if error is None:
+                trace.record(self.name, self._where, "close", [value], 0, None)
+        elif call == FORK:
+            if error is None:
+                trace.pids[str(value.pid)] = given[0]
+            trace.record(self.name, self._where, "fork", [], "<%s>" % given[0], error)
+        else:
+            trace.record(self.name, self._where, call, given, value, error)
+            if call == "unshare" and error is None:
+                trace.unshared(self.namespaces, given[0])
+                self._where = _where(self.namespaces)
+
+    def _made(self, calls: Iterable[Tuple[Any, ...]], must: bool) -> List[Outcome]:
+        """The outcomes of some calls, which may take more than one turn."""
+        outcomes: List[Outcome] = []
+        self._bench.make()
+        for call in calls:
+            outcomes += self._bench.add(self, call[0], list(call[1:]), must)
+        return outcomes + self._bench.make()
+
+    def _later(self, call: str, *given: Any) -> int:
+        self._bench.add(self, call, list(given), True)
+        return 0
 
     def _must(self, call: str, *given: Any) -> Any:
-        value, error = self.issue(call, list(given))
-        self._demand(call, given, error)
-        return value
-
-    def _demand(self, call: str, given: Sequence[Any], error: Optional[str]) -> None:
-        if error is not None:
-            raise Broken("%s: %s%r failed with %s" % (self.name, call, tuple(given), error))
-
-    def _perform(self, calls: List[Tuple[str, List[Any]]]) -> List[Outcome]:
-        return [perform(call, given) for call, given in calls]
-
-    def _fork(self, theirs: socket.socket) -> int:
-        return _forked(theirs)
+        self._bench.add(self, call, list(given), True)
+        return self._bench.make()[-1][0]
 
 
-class Child(Process):
-    """A process that waits for calls on a socket."""
+def _forking(task: Task, apart: bool) -> Step:
+    child, fork = task.child(apart=apart)
 
-    def __init__(self, name: str, pid: int, namespaces: Dict[str, int], trace: Trace,
-                 control: socket.socket) -> None:
-        super().__init__(name, pid, namespaces, trace)
-        self._control = control
+    def outcome(results: Sequence[int]) -> Outcome:
+        if results[0] < 0:
+            return None, flags.ERRNO.get(-results[0], str(-results[0]))
+        child.pid = results[0]
+        return child, None
 
-    def issue(self, call: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
-        """Have the process make a call, and record it."""
-        value, error = self._perform([(call, given)])[0]
-        self._record(call, given, value, error)
-        return value, error
+    return [fork], outcome
 
-    def _perform(self, calls: List[Tuple[str, List[Any]]]) -> List[Outcome]:
-        return list(self._ask(calls, None))
 
-    def _fork(self, theirs: socket.socket) -> int:
-        return int(self._ask([], theirs))
-
-    def _ask(self, request: List[Any], passed: Optional[socket.socket]) -> Any:
-        rights = [] if passed is None else [
-            (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [passed.fileno()]))]
-        try:
-            message = marshal.dumps(request)
-            if rights:
-                self._control.sendmsg([message], rights)
-            else:
-                self._control.send(message)
-            answer = self._control.recv(MESSAGE)
-        except OSError:
-            answer = b""
-        if not answer:
-            raise Broken("the process %s is gone" % self.name)
-        return marshal.loads(answer)
+def _opening(given: List[Any]) -> List[Any]:
+    """The arguments of open(2) from those of try_open."""
+    return given if len(given) == 3 else [*given, 0]
 
 
 def _where(namespaces: Dict[str, int]) -> str:
     return " ".join("%s:%d" % item for item in sorted(namespaces.items()))
-
-
-def perform(call: str, given: List[Any]) -> Outcome:
-    """A system call, or a reader, in this very process."""
-    if call in syscalls.SIGNATURES:
-        return syscalls.execute(call, given)
-    if call == TRY_OPEN:
-        value, error = syscalls.execute("open", [*given, 0])
-        if error is None:
-            syscalls.execute("close", [value])
-        return value, error
-    try:
-        return readers.READERS[call](*given), None
-    except OSError as error:
-        return None, readers.errno_name(error)
-
-
-def private(sock: socket.socket) -> socket.socket:
-    """The same socket under a number that no case will meet."""
-    moved = socket.socket(sock.family, sock.type, 0, fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, PRIVATE))
-    sock.close()
-    return moved
-
-
-def _forked(theirs: socket.socket) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _serve(_only(theirs))
-        finally:
-            os._exit(1)
-    return pid
-
-
-def _only(control: socket.socket) -> socket.socket:
-    """Drop what belongs to the parent: a socket kept open would hide that its owner died."""
-    # By number: a process that changed its user cannot list its own /proc/self/fd.
-    os.closerange(PRIVATE, control.fileno())
-    os.closerange(control.fileno() + 1, PRIVATE + 256)
-    return control
-
-
-def _serve(control: socket.socket) -> NoReturn:
-    while True:
-        request, passed = _receive(control)
-        if not request:
-            os._exit(0)
-        if passed is not None:
-            answer: Any = _forked(passed)
-            passed.close()
-        else:
-            answer = [perform(call, given) for call, given in marshal.loads(request)]
-        control.send(marshal.dumps(answer))
-
-
-def _receive(control: socket.socket) -> Tuple[bytes, Optional[socket.socket]]:
-    data, ancillary, _, _ = control.recvmsg(MESSAGE, socket.CMSG_LEN(4))
-    for _, _, content in ancillary:
-        descriptor = array.array("i", content[:4])[0]
-        return data, private(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor))
-    return data, None

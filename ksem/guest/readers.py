@@ -1,124 +1,244 @@
 """What a case reads back from the kernel beside system calls: small files of /proc, parsed.
 
-Contract: the standard library and `program`. A reader is a function of builtin values to a builtin value; it runs in the
-process that is asked and raises OSError. READERS is the whole list; a case calls one as it calls a system call.
+Contract: the standard library, `executor`, `program`. A reader is a function of a process and builtin values to a `Step`: the
+calls that the process is to make, and what to make of them, a builtin value or an errno. READERS is the whole list; a case
+calls one as it calls a system call.
 """
 
 import errno
-import mmap
 import os
+import struct
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Sequence
 
 from ksem.guest import program
+from ksem.guest.executor import CLOSE, OPEN, READ, WRITE, At, Call, Earlier, Outcome, Step, Task
 
 # CLOCK_REALTIME_COARSE, which has no name in Python.
 CLOCK_REALTIME_COARSE = 5
+_MMAP, _MUNMAP, _DUP2, _GETCWD, _STATFS, _FSTATFS, _GETDENTS64, _PIPE2, _STATX = 9, 11, 33, 79, 137, 138, 217, 293, 332
+_AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_CTIME = -100, 0x100, 0x80
+# A file of /proc gives 4 KiB at a time (fs/seq_file.c), a directory up to what there is room for.
+_PIECES, _PIECE = 8, 8192
 
 
-def mountinfo(path: str) -> Dict[str, Any]:
+def mountinfo(task: Task, path: str) -> Step:
     """The topmost mount on a path, from /proc/self/mountinfo (proc_pid_mountinfo(5)).
 
     {"flags": [per-mount options], "superblock": "ro" or "rw", "propagation": [...], "fstype": NAME}.
-    Raises ENOENT when the path is no mount point.
+    ENOENT when the path is no mount point.
     """
-    target = _escaped(os.path.normpath(os.path.join(os.getcwd(), path)))
-    found = None
-    with open("/proc/self/mountinfo") as table:
-        for line in table:
-            # Splitting every line of a long table is what would take the time.
-            if target in line and line.split(None, 5)[4] == target:
-                found = line.split()
-    if found is None:
-        raise OSError(errno.ENOENT, "no mount point", path)
-    separator = found.index("-")
-    # Peer groups are numbers that differ from run to run: only their kind counts.
-    propagation = [field.split(":")[0] for field in found[6:separator]]
-    return {"flags": found[5].split(","), "superblock": found[separator + 3].split(",")[0],
-            "propagation": propagation or ["private"], "fstype": found[separator + 1]}
+    def decoded(text: str, base: str) -> Any:
+        target = _escaped(os.path.normpath(os.path.join(base, path)))
+        # Splitting every line of a long table is what would take the time. The last one of a path is the topmost.
+        found = [line for line in text.splitlines() if target in line and line.split(None, 5)[4] == target]
+        if not found:
+            raise OSError(errno.ENOENT, "no mount point", path)
+        fields = found[-1].split()
+        separator = fields.index("-")
+        # Peer groups are numbers that differ from run to run: only their kind counts.
+        propagation = [field.split(":")[0] for field in fields[6:separator]]
+        return {"flags": fields[5].split(","), "superblock": fields[separator + 3].split(",")[0],
+                "propagation": propagation or ["private"], "fstype": fields[separator + 1]}
+
+    return _of_mounts(task, decoded)
 
 
-def mount_options_at(path: str, descriptor: int = -1) -> List[str]:
-    """The options of the mount that a path or a descriptor lies on, in mountinfo's words, from statvfs(3).
+def mounts_below(task: Task, path: str) -> Step:
+    """The mount points at and below a path, relative to it, in the order of /proc/self/mountinfo."""
+    def decoded(text: str, base: str) -> Any:
+        top = os.path.normpath(os.path.join(base, path))
+        points = [_unescaped(line.split()[4]) for line in text.splitlines()]
+        return [os.path.relpath(point, top) for point in points if (point + "/").startswith(top + "/")]
+
+    return _of_mounts(task, decoded)
+
+
+def _of_mounts(task: Task, decode: Callable[[str, str], Any]) -> Step:
+    """What a decoder makes of the process's mountinfo and its working directory."""
+    place = task.arena.reserve(4096)
+    content = Content(task, "/proc/self/mountinfo", READ, 0)
+
+    def outcome(results: Sequence[int]) -> Outcome:
+        base = task.arena.take(place, max(1, results[-1]) - 1).decode("utf-8", "surrogateescape")
+        return _valued(lambda: decode(_text(content.outcome(results)), base))
+
+    return [*content.calls, (_GETCWD, place, 4096)], outcome
+
+
+def mount_options_at(task: Task, path: str, descriptor: int = -1) -> Step:
+    """The options of the mount that a path or a descriptor lies on, in mountinfo's words, from statfs(2).
 
     For a mount that is attached nowhere, which mountinfo does not show. "ro" also stands for a read-only superblock.
     """
-    flags = os.statvfs(descriptor if descriptor >= 0 else path).f_flag
-    return sorted(["ro" if flags & os.ST_RDONLY else "rw", *(name for bit, name in _STATVFS.items() if flags & bit)])
+    place = task.arena.reserve(120)
+
+    def outcome(results: Sequence[int]) -> Outcome:
+        flags = struct.unpack_from("=Q", task.arena.take(place, 120), 80)[0]
+        named = [name for bit, name in _STATFS_FLAGS.items() if flags & bit]
+        return _demanded(results, lambda: sorted(["ro" if flags & os.ST_RDONLY else "rw", *named]))
+
+    return [(_FSTATFS, descriptor, place) if descriptor >= 0 else (_STATFS, _path(task, path), place)], outcome
 
 
 # ST_NOSYMFOLLOW has no name in Python.
-_STATVFS = {os.ST_NOSUID: "nosuid", os.ST_NODEV: "nodev", os.ST_NOEXEC: "noexec", os.ST_NOATIME: "noatime",
-            os.ST_NODIRATIME: "nodiratime", os.ST_RELATIME: "relatime", 0x2000: "nosymfollow"}
+_STATFS_FLAGS = {os.ST_NOSUID: "nosuid", os.ST_NODEV: "nodev", os.ST_NOEXEC: "noexec", os.ST_NOATIME: "noatime",
+                 os.ST_NODIRATIME: "nodiratime", os.ST_RELATIME: "relatime", 0x2000: "nosymfollow"}
 
 
-def mounts_below(path: str) -> List[str]:
-    """The mount points at and below a path, relative to it, in the order of /proc/self/mountinfo."""
-    base = os.path.normpath(os.path.join(os.getcwd(), path))
-    with open("/proc/self/mountinfo") as table:
-        points = [_unescaped(line.split()[4]) for line in table]
-    return [os.path.relpath(point, base) for point in points if (point + "/").startswith(base + "/")]
-
-
-def read_file(path: str) -> str:
+def read_file(task: Task, path: str) -> Step:
     """The content of a small text file."""
-    with open(path) as file:
-        return file.read(65536)
+    content = Content(task, path, READ, 0)
+    return content.calls, lambda results: _valued(lambda: _text(content.outcome(results)))
 
 
-def write_file(path: str, text: str) -> int:
+def write_file(task: Task, path: str, text: str) -> Step:
     """Write a text to an existing file in one write(2), as /proc wants it; the number of bytes."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        return os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
+    return _written(task, path, text.encode(), 0)
 
 
-def write_mapped(path: str, text: str) -> int:
-    """Write a text to the start of a file, which must be as long, by a store through a shared mapping; the number of bytes."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with mmap.mmap(descriptor, len(text)) as mapped:
-            mapped[:] = text.encode()
-    finally:
-        os.close(descriptor)
-    return len(text)
+def write_program(task: Task, path: str) -> Step:
+    """Write the program of `program` into an existing file; the number of bytes."""
+    return _written(task, path, program.elf(), os.O_TRUNC)
 
 
-def tick() -> None:
+def _written(task: Task, path: str, data: bytes, flags: int) -> Step:
+    place = task.arena.put(data)
+    calls: List[Call] = [(OPEN, _path(task, path), os.O_WRONLY | os.O_CLOEXEC | flags, 0),
+                         (WRITE, Earlier(0), place, len(data)), (CLOSE, Earlier(0))]
+    return calls, lambda results: _demanded(results[:2], lambda: results[1])
+
+
+def write_mapped(task: Task, path: str, text: str) -> Step:
+    """Write a text to the start of a file, which must be as long, by a store through a shared mapping; the number of bytes.
+
+    A process that makes nothing but system calls stores what it reads from a pipe, at an address where nothing else is.
+    """
+    data = text.encode()
+    pair = task.arena.put(bytes(8))
+    # PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED. Only a first argument can be what an earlier call returned.
+    calls = [(OPEN, _path(task, path), os.O_RDWR | os.O_CLOEXEC, 0), (_DUP2, Earlier(0), _SPARE), (CLOSE, Earlier(0)),
+             (_MMAP, _MAPPED, len(data), 3, 0x11, _SPARE, 0), (_PIPE2, pair, 0),
+             (WRITE, At(pair + 4), task.arena.put(data), len(data)), (READ, At(pair), _MAPPED, len(data)),
+             (CLOSE, At(pair)), (CLOSE, At(pair + 4)), (_MUNMAP, _MAPPED, len(data)), (CLOSE, _SPARE)]
+    return calls, lambda results: _demanded(results[:7], lambda: results[6])
+
+
+# A descriptor that no case meets, and an address far from where anything is (heap, libraries, stack).
+_SPARE, _MAPPED = 199, 0x3F0000000000
+
+
+def tick(task: Task) -> Step:
     """Wait until the clock that stamps files has moved on: what is changed after it is later than what was changed before."""
     start = time.clock_gettime(CLOCK_REALTIME_COARSE)
     while time.clock_gettime(CLOCK_REALTIME_COARSE) == start:
         time.sleep(0.001)
+    return [], lambda results: (None, None)
 
 
-def changed_after(path: str, other: str) -> bool:
-    """Whether the status of a path was changed (st_ctim) after that of another; neither is followed."""
-    return os.lstat(path).st_ctime_ns > os.lstat(other).st_ctime_ns
+def changed_after(task: Task, path: str, other: str) -> Step:
+    """Whether the status of a path was changed (stx_ctime) after that of another; neither is followed."""
+    places = [task.arena.reserve(256) for _ in range(2)]
+
+    def outcome(results: Sequence[int]) -> Outcome:
+        first, second = (struct.unpack_from("=qI", task.arena.take(place, 256), 96) for place in places)
+        return _demanded(results, lambda: first > second)
+
+    return [(_STATX, _AT_FDCWD, _path(task, name), _AT_SYMLINK_NOFOLLOW, _STATX_CTIME, place)
+            for name, place in zip((path, other), places)], outcome
 
 
-def credentials(proc: str) -> Dict[str, Any]:
+def credentials(task: Task, proc: str) -> Step:
     """Who a process is, from the status file in its directory of /proc (proc_pid_status(5)): as its reader sees it.
 
     {"uid": [real, effective, saved, filesystem], "gid": the same, "groups": [...], "capabilities": "all", "none" or the
     effective set in hexadecimal}.
     """
-    with open(proc + "/status") as status, open("/proc/sys/kernel/cap_last_cap") as last:
-        fields = dict(line.split(":", 1) for line in status)
-        whole = (2 << int(last.read())) - 1
-    held = int(fields["CapEff"], 16)
-    return {"uid": _numbers(fields["Uid"]), "gid": _numbers(fields["Gid"]), "groups": _numbers(fields["Groups"]),
-            "capabilities": "none" if held == 0 else "all" if held == whole else "%x" % held}
+    status = Content(task, proc + "/status", READ, 0)
+    last = Content(task, "/proc/sys/kernel/cap_last_cap", READ, 0, len(status.calls))
+
+    def decoded(text: str, last_capability: str) -> Any:
+        fields = dict(line.split(":", 1) for line in text.splitlines())
+        whole = (2 << int(last_capability)) - 1
+        held = int(fields["CapEff"], 16)
+        return {"uid": _numbers(fields["Uid"]), "gid": _numbers(fields["Gid"]), "groups": _numbers(fields["Groups"]),
+                "capabilities": "none" if held == 0 else "all" if held == whole else "%x" % held}
+
+    return [*status.calls, *last.calls], lambda results: _valued(
+        lambda: decoded(_text(status.outcome(results)), _text(last.outcome(results))))
 
 
 def _numbers(text: str) -> List[int]:
     return [int(word) for word in text.split()]
 
 
-def list_directory(path: str) -> List[str]:
+def list_directory(task: Task, path: str) -> Step:
     """The names in a directory, sorted."""
-    return sorted(os.listdir(path))
+    content = Content(task, path, _GETDENTS64, os.O_DIRECTORY)
+
+    def decoded(data: bytes) -> List[str]:
+        names = []
+        start = 0
+        while start < len(data):
+            # struct linux_dirent64: inode, offset, length of the record, type, name.
+            length = struct.unpack_from("=H", data, start + 16)[0]
+            names.append(data[start + 19:data.index(b"\0", start + 19)].decode("utf-8", "surrogateescape"))
+            start += length
+        return sorted(name for name in names if name not in (".", ".."))
+
+    return content.calls, lambda results: _valued(lambda: decoded(content.outcome(results)))
+
+
+class Content:
+    """A file or directory read in one go: the calls, of which the first is that of a number of its step, and their bytes."""
+
+    def __init__(self, task: Task, path: str, call: int, flags: int, number: int = 0) -> None:
+        self._task = task
+        self._path = path
+        self._number = number
+        self._place = task.arena.reserve(_PIECES * _PIECE)
+        opened = Earlier(number)
+        reads = [(call, opened, self._place + piece * _PIECE, _PIECE) for piece in range(_PIECES)]
+        self.calls: List[Call] = [(OPEN, _path(task, path), os.O_RDONLY | os.O_CLOEXEC | flags, 0), *reads, (CLOSE, opened)]
+
+    def outcome(self, results: Sequence[int]) -> bytes:
+        """The bytes. Raises OSError, and ValueError for more than there was room for."""
+        own = results[self._number:self._number + 1 + _PIECES]
+        for returned in own:
+            if returned < 0:
+                raise OSError(-returned, os.strerror(-returned), self._path)
+        if own[-1]:
+            raise ValueError("%s is longer than what is read in one go" % self._path)
+        take = self._task.arena.take
+        return b"".join([take(self._place + piece * _PIECE, size) for piece, size in enumerate(own[1:]) if size])
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _path(task: Task, path: str) -> int:
+    return task.arena.put(path.encode("utf-8", "surrogateescape") + b"\0")
+
+
+def _demanded(results: Sequence[int], value: Callable[[], Any]) -> Outcome:
+    """A value, if no call failed; else the first failure."""
+    for returned in results:
+        if returned < 0:
+            return None, _errno_name(-returned)
+    return value(), None
+
+
+def _valued(value: Callable[[], Any]) -> Outcome:
+    """A value, or the errno of the OSError that it raises."""
+    try:
+        return value(), None
+    except OSError as error:
+        return None, errno_name(error)
+
+
+def _errno_name(code: int) -> str:
+    return errno.errorcode.get(code, str(code))
 
 
 def errno_name(error: OSError) -> str:
@@ -138,7 +258,9 @@ def _unescaped(text: str) -> str:
     return text
 
 
-READERS: Dict[str, Callable[..., Any]] = {
+# Those that do more than tell what is to be done: all before them must be made.
+ASKING = frozenset(("tick",))
+READERS: Dict[str, Callable[..., Step]] = {
     "mountinfo": mountinfo,
     "mount_options_at": mount_options_at,
     "mounts_below": mounts_below,
@@ -149,6 +271,6 @@ READERS: Dict[str, Callable[..., Any]] = {
     "changed_after": changed_after,
     "credentials": credentials,
     "list_directory": list_directory,
-    "write_program": program.write_program,
+    "write_program": write_program,
     "run_program": program.run_program,
 }

@@ -5,29 +5,29 @@ run (ids of mounts, processes and namespaces) is neither given nor shown as a nu
 the same behaviour.
 """
 
-import ctypes
-import os
 import struct
 from typing import Any, Dict, Optional, Tuple
 
 from ksem.guest import flags
+from ksem.guest.executor import Task
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-STATX = {"x86_64": 332, "aarch64": 291}.get(os.uname().machine, -1)
+_GETPID, _GETPPID, _STATX = 39, 110, 332
 
 
 class Kind:
-    """How one argument is given to C (`pack`) and written down (`show`).
+    """How one argument is given to the kernel (`pack`) and written down (`show`).
 
-    given: whether the caller names it. output: whether the kernel fills it.
+    given: whether the caller names it. output: whether the kernel fills it; `size` bytes then. asks: whether the process makes
+    calls of its own for it, so that all before it must be made. What `pack` returns is the argument's number, or the address
+    of what it has put into the arena of the process.
     """
 
     given = True
     output = False
+    asks = False
 
-    def pack(self, value: Any) -> Any:
-        return value
+    def pack(self, value: Any, task: Task) -> int:
+        return int(value)
 
     def show(self, value: Any) -> str:
         return str(value)
@@ -36,8 +36,8 @@ class Kind:
 class Text(Kind):
     """A string, or NULL for None."""
 
-    def pack(self, value: Any) -> Any:
-        return None if value is None else value.encode("utf-8", "surrogateescape")
+    def pack(self, value: Any, task: Task) -> int:
+        return 0 if value is None else task.arena.put(value.encode("utf-8", "surrogateescape") + b"\0")
 
     def show(self, value: Any) -> str:
         if value is None:
@@ -66,8 +66,8 @@ class Output(Kind):
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def pack(self, value: Any) -> Any:
-        return ctypes.create_string_buffer(self.size)
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(bytes(self.size))
 
     def decode(self, data: bytes, returned: int) -> Any:
         return data[:returned].decode("utf-8", "surrogateescape")
@@ -81,11 +81,10 @@ class Struct(Kind):
         self.format = "=" + "".join(code for _, code, _ in fields)
         self.size = struct.calcsize(self.format)
 
-    def pack(self, value: Any) -> Any:
+    def pack(self, value: Any, task: Task) -> int:
         if value is None:
-            return None
-        values = [value.get(name, 0) for name, _, _ in self.fields]
-        return ctypes.create_string_buffer(struct.pack(self.format, *values), self.size)
+            return 0
+        return task.arena.put(struct.pack(self.format, *(value.get(name, 0) for name, _, _ in self.fields)))
 
     def show(self, value: Any) -> str:
         if value is None:
@@ -97,9 +96,11 @@ class Struct(Kind):
 class MountRequest(Kind):
     """struct mnt_id_req as a dict with `mount`, a path whose mount is meant, or `fd`, and `param`: ids would differ."""
 
-    def pack(self, value: Any) -> Any:
-        identity = mount_id(value["mount"], flags.STATX.MNT_ID_UNIQUE) if "mount" in value else 0
-        return ctypes.create_string_buffer(struct.pack("=IIQQ", 24, value.get("fd", 0), identity, value.get("param", 0)), 24)
+    asks = True
+
+    def pack(self, value: Any, task: Task) -> int:
+        identity = mount_id(task, value["mount"], flags.STATX.MNT_ID_UNIQUE) if "mount" in value else 0
+        return task.arena.put(struct.pack("=IIQQ", 24, value.get("fd", 0), identity, value.get("param", 0)))
 
     def show(self, value: Any) -> str:
         which = ".mnt_id = <of %s>" % Text().show(value["mount"]) if "mount" in value else ".mnt_fd = %d" % value["fd"]
@@ -135,8 +136,8 @@ class Scratch(Kind):
         self.content = struct.pack(code, value)
         self.text = text
 
-    def pack(self, value: Any) -> Any:
-        return ctypes.create_string_buffer(self.content, len(self.content))
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(self.content)
 
     def show(self, value: Any) -> str:
         return self.text
@@ -167,12 +168,13 @@ class UniqueId(Output):
 class Attributes(Output):
     """struct xattr_args with 256 bytes for the value, which follow it."""
 
-    def pack(self, value: Any) -> Any:
+    def __init__(self) -> None:
+        super().__init__(16 + 256)
+
+    def pack(self, value: Any, task: Task) -> int:
         text = b"" if value is None else value.encode()
-        buffer = ctypes.create_string_buffer(16 + 256)
-        struct.pack_into("=QII", buffer, 0, ctypes.addressof(buffer) + 16, 256 if value is None else len(text), 0)
-        struct.pack_into("=%ds" % len(text), buffer, 16, text)
-        return buffer
+        place = task.arena.base + task.arena.top + 16
+        return task.arena.put(struct.pack("=QII256s", place, 256 if value is None else len(text), 0, text))
 
     def show(self, value: Any) -> str:
         return "{.value = %s, .size = %d}" % (Text().show(value), len(value))
@@ -198,17 +200,21 @@ class FileAttributes(Output):
 class Pid(Kind):
     """`self` or `parent`: a number would differ from run to run."""
 
-    def pack(self, value: Any) -> Any:
-        return {"self": os.getpid, "parent": os.getppid}[value]()
+    asks = True
+
+    def pack(self, value: Any, task: Task) -> int:
+        return task.calls([({"self": _GETPID, "parent": _GETPPID}[value],)])[0]
 
     def show(self, value: Any) -> str:
         return {"self": "getpid()", "parent": "getppid()"}[value]
 
 
-def mount_id(path: str, field: int) -> int:
+def mount_id(task: Task, path: str, field: int) -> int:
     """The id of the mount that a path lies on, from statx(2); 0 where the kernel does not fill that field."""
-    status = ctypes.create_string_buffer(256)
-    arguments = (ctypes.c_long(flags.AT_FDCWD), path.encode(), ctypes.c_long(0), ctypes.c_long(field), status)
-    if _libc.syscall(ctypes.c_long(STATX), *arguments) or not struct.unpack_from("=I", status.raw)[0] & field:
+    place = task.arena.put(path.encode() + b"\0")
+    status = task.arena.put(bytes(256))
+    failed = task.calls([(_STATX, flags.AT_FDCWD, place, 0, field, status)])[0]
+    data = task.arena.take(status, 256)
+    if failed or not struct.unpack_from("=I", data)[0] & field:
         return 0
-    return int(struct.unpack_from("=Q", status.raw, 144)[0])
+    return int(struct.unpack_from("=Q", data, 144)[0])

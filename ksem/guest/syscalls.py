@@ -1,38 +1,45 @@
 """System calls by name: builtin values go in, a builtin value or the name of an errno comes out.
 
-Contract: the standard library and `flags`. SIGNATURES is the whole list: one entry makes a call usable
-from a case, recorded in its trace and known to whoever reads the trace. Signatures follow section 2 of the
-manual; numbers are those of the kernel's syscall tables.
+Contract: the standard library, `flags`, `structures`, `executor`. SIGNATURES is the whole list: one entry makes a call
+usable from a case, recorded in its trace and known to whoever reads the trace. Signatures follow section 2 of the
+manual, and the calls are raw: what libc makes of them is no kernel's behaviour.
 """
 
-import ctypes
-import os
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ksem.guest import flags
 from ksem.guest import structures as of
+from ksem.guest.executor import Outcome, Step, Task
 from ksem.guest.structures import Flags as _Flags
 from ksem.guest.structures import Kind
 from ksem.guest.structures import Output as _Output
 from ksem.guest.structures import Text as _Text
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-# From 424 on all architectures share one numbering. The older ones come from libc by name, but for those that it lacks or
-# lacked (glibc has statx since 2.28, mknod as a function since 2.33).
-_NUMBERS: Dict[str, int] = {
-    "open_tree": 428, "move_mount": 429, "openat2": 437, "mount_setattr": 442, "fchmodat2": 452,
-    "statmount": 457, "listmount": 458,
-    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_open": 434, "close_range": 436, "pidfd_getfd": 438,
-    "faccessat2": 439, "landlock_create_ruleset": 444, "landlock_restrict_self": 446, "setxattrat": 463, "getxattrat": 464,
-    "open_tree_attr": 467, "file_getattr": 468, "file_setattr": 469, "listns": 470, "fchroot": 472,
-    "memfd_create": {"x86_64": 319, "aarch64": 279}.get(os.uname().machine, -1),
-    "name_to_handle_at": {"x86_64": 303, "aarch64": 264}.get(os.uname().machine, -1),
-    "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
-    "mknod": {"x86_64": 133}.get(os.uname().machine, -1),
-    "statx": of.STATX,
+# arch/x86/entry/syscalls/syscall_64.tbl.
+NUMBERS: Dict[str, int] = {
+    "read": 0, "write": 1, "open": 2, "close": 3, "access": 21, "socket": 41, "connect": 42, "sendmsg": 46, "recvmsg": 47,
+    "bind": 49, "listen": 50, "socketpair": 53, "setsockopt": 54, "getsockopt": 55, "fcntl": 72, "truncate": 76,
+    "ftruncate": 77, "chdir": 80, "fchdir": 81, "rename": 82, "mkdir": 83, "rmdir": 84, "link": 86, "unlink": 87,
+    "symlink": 88, "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94, "umask": 95, "getuid": 102,
+    "getgid": 104, "geteuid": 107, "getegid": 108, "setgroups": 116, "setresuid": 117, "setresgid": 119, "capset": 126,
+    "mknod": 133, "pivot_root": 155, "prctl": 157, "chroot": 161, "mount": 165, "umount2": 166, "setxattr": 188,
+    "getxattr": 191, "removexattr": 197, "openat": 257, "mkdirat": 258, "fchownat": 260, "linkat": 265, "unshare": 272,
+    "utimensat": 280, "fallocate": 285, "accept4": 288, "name_to_handle_at": 303, "setns": 308, "memfd_create": 319,
+    "statx": 332, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
+    "pidfd_open": 434, "close_range": 436, "openat2": 437, "pidfd_getfd": 438, "faccessat2": 439, "mount_setattr": 442,
+    "landlock_create_ruleset": 444, "landlock_restrict_self": 446, "fchmodat2": 452, "statmount": 457, "listmount": 458,
+    "setxattrat": 463, "getxattrat": 464, "open_tree_attr": 467, "file_getattr": 468, "file_setattr": 469, "listns": 470,
+    "fchroot": 472,
 }
+_GETPID = 39
+# Calls that return nothing but whether they succeeded: one that must succeed can wait for the turn of the next.
+SILENT = frozenset((
+    "mount umount2 pivot_root move_mount mount_setattr setns chroot chdir fchdir mkdir mkdirat rmdir unlink rename link linkat "
+    "symlink mknod close truncate ftruncate fallocate setxattr setxattrat removexattr chmod fchmod fchmodat2 utimensat chown "
+    "lchown fchown fchownat bind connect listen setsockopt setresuid setresgid setgroups capset fsconfig file_setattr "
+    "landlock_restrict_self fchroot unshare"
+).split())
 
 
 class _Enum(Kind):
@@ -62,8 +69,8 @@ class _Directory(Kind):
 class _Ids(Kind):
     """A list of group ids; C takes its length first."""
 
-    def pack(self, value: Any) -> Any:
-        return (ctypes.c_uint32 * len(value))(*value)
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(struct.pack("=%dI" % len(value), *value))
 
     def show(self, value: Any) -> str:
         return "{%s}" % ", ".join(str(one) for one in value)
@@ -74,10 +81,10 @@ class _MountAttr(Kind):
 
     fields = ("attr_set", "attr_clr", "propagation", "userns_fd")
 
-    def pack(self, value: Any) -> Any:
+    def pack(self, value: Any, task: Task) -> int:
         if not set(value) <= set(self.fields):
             raise TypeError("struct mount_attr has %s, not %s" % (", ".join(self.fields), ", ".join(value)))
-        return ctypes.create_string_buffer(struct.pack("=4Q", *(value.get(name, 0) for name in self.fields)), 32)
+        return task.arena.put(struct.pack("=4Q", *(value.get(name, 0) for name in self.fields)))
 
     def show(self, value: Any) -> str:
         kinds = {"propagation": flags.MS, "userns_fd": None}
@@ -92,12 +99,12 @@ class _MountAttr(Kind):
 class _Capabilities(Kind):
     """The sets of capset(2) as a dict of lists with `effective`, `permitted`, `inheritable`."""
 
-    def pack(self, value: Any) -> Any:
+    def pack(self, value: Any, task: Task) -> int:
         words = [sum(1 << cap for cap in value.get(name, ()))
                  for name in ("effective", "permitted", "inheritable")]
         low = [word & 0xFFFFFFFF for word in words]
         high = [word >> 32 for word in words]
-        return ctypes.create_string_buffer(struct.pack("=6I", *(low + high)), 24)
+        return task.arena.put(struct.pack("=6I", *(low + high)))
 
     def show(self, value: Any) -> str:
         def names(name: str) -> str:
@@ -109,24 +116,24 @@ class _Capabilities(Kind):
 class _UnixAddress(Kind):
     """struct sockaddr_un of a path; C takes its size next."""
 
-    def pack(self, value: Any) -> Any:
-        return ctypes.create_string_buffer(struct.pack("=H108s", 1, value.encode()), 110)
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(struct.pack("=H108s", 1, value.encode()))
 
     def show(self, value: Any) -> str:
         return '{AF_UNIX, "%s"}' % value
 
 
 class _Fixed(Kind):
-    """An argument that is always the same."""
+    """An argument that is always the same: a number, or where some bytes lie."""
 
     given = False
 
-    def __init__(self, value: Any, text: str) -> None:
+    def __init__(self, value: Union[int, bytes], text: str) -> None:
         self.value = value
         self.text = text
 
-    def pack(self, value: Any) -> Any:
-        return self.value
+    def pack(self, value: Any, task: Task) -> int:
+        return self.value if isinstance(self.value, int) else task.arena.put(self.value)
 
     def show(self, value: Any) -> str:
         return self.text
@@ -137,29 +144,28 @@ class _SocketOption(_Output):
     {"uid": 0, "gid": 0}. The kernel fills in as much as the option has.
     """
 
-    def pack(self, value: Any) -> Any:
-        return ctypes.create_string_buffer(b"\xff" * self.size, self.size)
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(b"\xff" * self.size)
 
     def decode(self, data: bytes, returned: int) -> Any:
         first, uid, gid = struct.unpack_from("=iII", data)
         return first if data[4:] == b"\xff" * 8 else {"uid": uid, "gid": gid}
 
 
-def _message(uid: int = 0, gid: int = 0) -> Any:
-    """struct msghdr (0) with its iovec (56), one byte (72) and an SCM_CREDENTIALS of ours (80), in one buffer."""
-    buffer = ctypes.create_string_buffer(112)
-    start = ctypes.addressof(buffer)
-    struct.pack_into("=QQQQQQQ", buffer, 0, 0, 0, start + 56, 1, start + 80, 32, 0)
-    struct.pack_into("=QQ", buffer, 56, start + 72, 1)
-    struct.pack_into("=QIIIII", buffer, 80, 28, 1, 2, os.getpid(), uid, gid)
-    return buffer
+def _message(task: Task, pid: int = 0, uid: int = 0, gid: int = 0) -> int:
+    """struct msghdr (0) with its iovec (56), one byte (72) and an SCM_CREDENTIALS (80), in one buffer."""
+    start = task.arena.base + task.arena.top
+    return task.arena.put(struct.pack("=7Q", 0, 0, start + 56, 1, start + 80, 32, 0) + struct.pack("=QQQ", start + 72, 1, 0)
+                          + struct.pack("=QiiiIIxxxx", 28, 1, 2, pid, uid, gid))
 
 
 class _SentCredentials(Kind):
     """A message of one byte with the caller's process id and these ids, {"uid": 0, "gid": 0}."""
 
-    def pack(self, value: Any) -> Any:
-        return _message(value["uid"], value["gid"])
+    asks = True
+
+    def pack(self, value: Any, task: Task) -> int:
+        return _message(task, task.calls([(_GETPID,)])[0], value["uid"], value["gid"])
 
     def show(self, value: Any) -> str:
         return "{SCM_CREDENTIALS {getpid(), %d, %d}}" % (value["uid"], value["gid"])
@@ -168,8 +174,8 @@ class _SentCredentials(Kind):
 class _ReceivedCredentials(_Output):
     """What such a message brings: {"uid": 0, "gid": 0}, or {} without credentials."""
 
-    def pack(self, value: Any) -> Any:
-        return _message()
+    def pack(self, value: Any, task: Task) -> int:
+        return _message(task)
 
     def decode(self, data: bytes, returned: int) -> Any:
         _, level, kind, _, uid, gid = struct.unpack_from("=QIIIII", data, 80)
@@ -206,7 +212,7 @@ def _call(*arguments: Tuple[str, Kind]) -> Signature:
 _PATH = ("path", TEXT)
 _OWNER = (("owner", INT), ("group", INT))
 _ATTR = (("dirfd", DIRECTORY), _PATH, ("flags", _Flags(flags.AT)), ("attr", _MountAttr()),
-         ("size", _Fixed(ctypes.c_size_t(32), "32")))
+         ("size", _Fixed(32, "32")))
 # For the caller itself, with sets of 64 bits.
 _CAPABILITY_HEADER = _Fixed(struct.pack("=Ii", 0x20080522, 0), "{_LINUX_CAPABILITY_VERSION_3, 0}")
 _ATTRIBUTE = (("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("name", TEXT))
@@ -217,8 +223,8 @@ _NAMESPACES = of.Struct(("size", "I", None), ("spare", "I", None), ("ns_id", "Q"
                       ("spare2", "I", None), ("user_ns_id", "Q", None))
 _IDENTITIES = (("ids", of.Returned(8 * 256)), ("count", _Fixed(256, "256")), ("flags", INT))
 _RULESET = of.Struct(("handled_access_fs", "Q", None))
-_SOCKET_ADDRESS = (("fd", INT), ("address", _UnixAddress()), ("size", _Fixed(ctypes.c_uint32(110), "110")))
-_ZERO = _Fixed(ctypes.c_ulong(0), "0")
+_SOCKET_ADDRESS = (("fd", INT), ("address", _UnixAddress()), ("size", _Fixed(110, "110")))
+_ZERO = _Fixed(0, "0")
 _SOCKET_OPTION = (("fd", INT), ("level", _Enum(flags.SOL)), ("option", _Enum(flags.SO)))
 _THREE_IDS = (("real", INT), ("effective", INT), ("saved", INT))
 
@@ -260,7 +266,7 @@ SIGNATURES: Dict[str, Signature] = {
     "umask": _call(("mask", MODE)),
     "access": _call(_PATH, ("mode", INT)),
     "statx": _call(("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("mask", INT), ("buffer", _Status(256))),
-    "utimensat": _call(("dirfd", DIRECTORY), _PATH, ("times", _Fixed(None, "NULL")), ("flags", _AT)),
+    "utimensat": _call(("dirfd", DIRECTORY), _PATH, ("times", _Fixed(0, "NULL")), ("flags", _AT)),
     "removexattr": _call(_PATH, ("name", TEXT)),
     "chown": _call(_PATH, *_OWNER),
     "lchown": _call(_PATH, *_OWNER),
@@ -270,9 +276,9 @@ SIGNATURES: Dict[str, Signature] = {
     "bind": _call(*_SOCKET_ADDRESS),
     "connect": _call(*_SOCKET_ADDRESS),
     "listen": _call(("fd", INT), ("backlog", INT)),
-    "accept4": _call(("fd", INT), ("address", _Fixed(None, "NULL")), ("size", _Fixed(None, "NULL")), ("flags", INT)),
+    "accept4": _call(("fd", INT), ("address", _Fixed(0, "NULL")), ("size", _Fixed(0, "NULL")), ("flags", INT)),
     "getsockopt": _call(*_SOCKET_OPTION, ("value", _SocketOption(12)), ("size", of.Scratch("=I", 12, "&(socklen_t){12}"))),
-    "setsockopt": _call(*_SOCKET_OPTION, ("value", _Fixed(ctypes.byref(ctypes.c_int(1)), "&one")), ("size", _Fixed(4, "4"))),
+    "setsockopt": _call(*_SOCKET_OPTION, ("value", _Fixed(struct.pack("=I", 1), "&one")), ("size", _Fixed(4, "4"))),
     "sendmsg": _call(("fd", INT), ("message", _SentCredentials()), ("flags", INT)),
     "recvmsg": _call(("fd", INT), ("message", _ReceivedCredentials(112)), ("flags", INT)),
     "getuid": _call(),
@@ -299,8 +305,8 @@ SIGNATURES: Dict[str, Signature] = {
     "file_getattr": _call(("dirfd", DIRECTORY), _PATH, ("attr", of.FileAttributes(24)), ("size", _Fixed(24, "24")),
                           ("flags", _AT)),
     "file_setattr": _call(("dirfd", DIRECTORY), _PATH, ("attr", _FILE_ATTR), ("size", _Fixed(24, "24")), ("flags", _AT)),
-    "setxattrat": _call(*_ATTRIBUTE, ("args", of.AttributesToSet(16)), ("size", _Fixed(16, "16"))),
-    "getxattrat": _call(*_ATTRIBUTE, ("args", of.Attributes(16)), ("size", _Fixed(16, "16"))),
+    "setxattrat": _call(*_ATTRIBUTE, ("args", of.AttributesToSet()), ("size", _Fixed(16, "16"))),
+    "getxattrat": _call(*_ATTRIBUTE, ("args", of.Attributes()), ("size", _Fixed(16, "16"))),
     "close_range": _call(("first", INT), ("last", INT), ("flags", _Flags(flags.CLOSE_RANGE))),
     "memfd_create": _call(("name", TEXT), ("flags", _Flags(flags.MFD))),
     "fcntl": _call(("fd", INT), ("cmd", INT), ("argument", INT)),
@@ -315,40 +321,65 @@ SIGNATURES: Dict[str, Signature] = {
 }
 
 
-# How many arguments the caller names.
-_GIVEN = {name: sum(kind.given for _, kind in signature.arguments) for name, signature in SIGNATURES.items()}
+class _Plan(NamedTuple):
+    """What a call is made of, looked up once: numbers go to the kernel as they are (None), all else is packed."""
+
+    number: int
+    given: int
+    kinds: Tuple[Tuple[bool, Optional[Kind]], ...]
+    output: int
 
 
-def execute(name: str, given: List[Any]) -> Tuple[Any, Optional[str]]:
-    """Make one call: its value and None, or None and the name of the errno."""
-    if len(given) != _GIVEN[name]:
-        raise TypeError("%s takes %d arguments, not %d: %s" % (name, _GIVEN[name], len(given), ", ".join(
+def _plan(name: str) -> _Plan:
+    kinds = [kind for _, kind in SIGNATURES[name].arguments]
+    outputs = [index for index, kind in enumerate(kinds) if kind.output]
+    plain = [kind.given and type(kind).pack is Kind.pack for kind in kinds]
+    return _Plan(NUMBERS[name], sum(kind.given for kind in kinds),
+                 tuple((kind.given, None if as_it_is else kind) for kind, as_it_is in zip(kinds, plain)),
+                 outputs[0] if outputs else -1)
+
+
+_PLANS = {name: _plan(name) for name in SIGNATURES}
+# Calls for which others have to be made first.
+ASKING = frozenset(name for name, signature in SIGNATURES.items() if any(kind.asks for _, kind in signature.arguments))
+
+
+def step(task: Task, name: str, given: Sequence[Any]) -> Step:
+    """A call to be made in a turn, with what its return means: its value and None, or None and the name of the errno."""
+    number, wanted, kinds, output = _PLANS[name]
+    if len(given) != wanted:
+        raise TypeError("%s takes %d arguments, not %d: %s" % (name, wanted, len(given), ", ".join(
             argument for argument, kind in SIGNATURES[name].arguments if kind.given)))
     values = iter(given)
-    packed = []
-    output: Optional[_Output] = None
-    for _, kind in SIGNATURES[name].arguments:
-        packed.append(kind.pack(next(values) if kind.given else None))
-        if kind.output:
-            assert isinstance(kind, _Output)
-            output, buffer = kind, packed[-1]
-    returned = _invoke(name, packed)
-    if returned < 0:
-        code = ctypes.get_errno()
-        return None, flags.ERRNO.get(code, str(code))
-    return (output.decode(buffer.raw, returned) if output else returned), None
+    call: List[Any] = [number]
+    for is_given, kind in kinds:
+        if kind is None:
+            call.append(next(values))
+        else:
+            call.append(kind.pack(next(values) if is_given else None, task))
+    if output < 0:
+        return (call,), _plain
+    place = call[output + 1]
+    filled = SIGNATURES[name].arguments[output][1]
+    assert isinstance(filled, _Output)
+
+    def outcome(results: Sequence[int]) -> Outcome:
+        returned, error = _plain(results)
+        return (None, error) if error else (filled.decode(task.arena.take(place, filled.size), returned), None)
+
+    return (call,), outcome
 
 
-def _invoke(name: str, packed: List[Any]) -> int:
-    # What ctypes makes of a bare number is an int: the upper half of an offset or a flag would be lost, and the trace untrue.
-    longs = [ctypes.c_long(value) if isinstance(value, int) else value for value in packed]
-    if name not in _NUMBERS:
-        return int(_FUNCTIONS[name](*longs))
-    return int(_libc.syscall(ctypes.c_long(_NUMBERS[name]), *longs))
+def _plain(results: Sequence[int]) -> Outcome:
+    returned = results[0]
+    if -4096 < returned < 0:
+        return None, flags.ERRNO.get(-returned, str(-returned))
+    return returned, None
 
 
-# Looked up here, once: a child that did it for itself would pay for the dynamic linker's walk.
-_FUNCTIONS = {name: getattr(_libc, name) for name in SIGNATURES if name not in _NUMBERS}
+def execute(task: Task, name: str, given: Sequence[Any]) -> Outcome:
+    """Have a process make one call: its value and None, or None and the name of the errno."""
+    return task.make(step, name, given)
 
 
 def spell(name: str, given: List[Any]) -> List[str]:
