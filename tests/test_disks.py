@@ -14,6 +14,7 @@ import pytest
 from ksem import cache, disks
 from ksem.backends import qemu
 from ksem.guest import disks as inside
+from ksem.guest.executor import Arena
 from ksem.model import KsemError, Unavailable
 
 
@@ -60,7 +61,7 @@ def test_a_machine_gets_copies_under_the_serials_that_it_looks_for(tmp_path: Pat
 
 
 def test_a_machine_that_is_not_ours_has_no_disk_for_cases() -> None:
-    assert inside.attach("ext4") == "no disk with a filesystem ext4 for cases"
+    assert inside.attach(Arena(), "ext4") == "no disk with a filesystem ext4 for cases"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root's work")

@@ -11,6 +11,7 @@ import struct
 import pytest
 
 from ksem.guest import flags, structures
+from ksem.guest.executor import Task
 from ksem.guest.flags import STATMOUNT
 
 
@@ -34,28 +35,28 @@ def test_of_a_mount_only_what_the_mask_says_is_read() -> None:
     assert one.decode(statmount(0), 0) == {"fields": "0"}
 
 
-def test_a_mount_is_named_by_a_path_that_lies_on_it() -> None:
+def test_a_mount_is_named_by_a_path_that_lies_on_it(task: Task) -> None:
     request = structures.MountRequest()
     assert request.show({"mount": "a", "param": 0}) == '{.mnt_id = <of "a">, .param = 0}'
     assert request.show({"fd": 3, "param": STATMOUNT.FS_TYPE}) == "{.mnt_fd = 3, .param = STATMOUNT_FS_TYPE}"
-    size, _, identity, param = struct.unpack("=IIQQ", request.pack({"mount": "/", "param": 5}).raw)
-    assert (size, identity, param) == (24, structures.mount_id("/", flags.STATX.MNT_ID_UNIQUE), 5)
+    size, _, identity, param = struct.unpack("=IIQQ", task.arena.take(request.pack({"mount": "/", "param": 5}, task), 24))
+    assert (size, identity, param) == (24, structures.mount_id(task, "/", flags.STATX.MNT_ID_UNIQUE), 5)
 
 
-def test_a_path_that_is_not_there_has_no_mount_id() -> None:
-    assert structures.mount_id("/no such path", flags.STATX.MNT_ID) == 0
+def test_a_path_that_is_not_there_has_no_mount_id(task: Task) -> None:
+    assert structures.mount_id(task, "/no such path", flags.STATX.MNT_ID) == 0
 
 
-def test_processes_are_given_by_what_they_are() -> None:
+def test_processes_are_given_by_what_they_are(task: Task) -> None:
     one = structures.Pid()
-    assert (one.pack("self"), one.pack("parent")) == (os.getpid(), os.getppid())
+    assert (one.pack("self", task), one.pack("parent", task)) == (task.pid, os.getpid())
     assert one.show("parent") == "getppid()"
 
 
-def test_a_struct_may_be_missing() -> None:
+def test_a_struct_may_be_missing(task: Task) -> None:
     one = structures.Struct(("handled", "Q", None))
-    assert (one.pack(None), one.show(None)) == (None, "NULL")
-    assert one.pack({"handled": 2}).raw == struct.pack("=Q", 2)
+    assert (one.pack(None, task), one.show(None)) == (0, "NULL")
+    assert task.arena.take(one.pack({"handled": 2}, task), 8) == struct.pack("=Q", 2)
 
 
 @pytest.mark.parametrize(("number", "unique"), [(29, False), (2**31 - 1, False), (2**31 + 1, True)])

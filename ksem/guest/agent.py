@@ -35,6 +35,7 @@ Answer = Dict[str, Any]
 Observe = Callable[..., Any]
 # What tells an answer that is whole from one whose writer died.
 END = b"\n"
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 # What a process may wait to be spoken to beyond its case's deadline, before it takes itself for abandoned.
 MARGIN = 20.0
 
@@ -199,7 +200,7 @@ def _observed(arena: Arena, request: Dict[str, Any], observe: Observe) -> Answer
 
 
 def _text(answer: Answer) -> bytes:
-    return json.dumps(answer, sort_keys=True, separators=(",", ":")).encode("ascii") + END
+    return _ENCODE(answer).encode("ascii") + END
 
 
 def _answered(trace: Trace, answer: Answer) -> Answer:
@@ -258,8 +259,17 @@ def _reap(pid: int) -> int:
         for child in children:
             code = os.waitpid(child, 0)[1]
             status = code if child == pid else status
-        children = _children()
+        children = _children() if _has_children() else []
     return status
+
+
+def _has_children() -> bool:
+    """Whether there is any child: cheaper than to ask which."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _children() -> List[int]:

@@ -87,7 +87,9 @@ Step = Tuple[Sequence[Call], Callable[[Sequence[int]], Outcome]]
 
 
 _libc = ctypes.CDLL(None)
-_ENTRY = struct.Struct("=10q").pack_into
+# What the arguments that a call does not have are, is nobody's business.
+_ENTRIES = [struct.Struct("=%dq" % length).pack_into for length in range(8)]
+_AFTER = struct.Struct("=3q").pack_into
 _PLACE = struct.Struct("=QQ").pack_into
 
 
@@ -102,9 +104,13 @@ class Memory:
         self.dumpable = dumpable
 
 
+# All but the two that are libc's own.
+_SIGNALS = [number for number in range(1, signal.NSIG) if number not in (32, 33)]
+
+
 def block_signals() -> Any:
     """Let no signal but SIGKILL reach this process and those that it forks: the handlers of an interpreter are not theirs."""
-    return signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    return signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
 class Arena:
@@ -124,6 +130,7 @@ class Arena:
         self.tell, self.hear, self._begin = (function(self.base + start) for start in starts)
         # As it is now: what becomes of it under one case is not the next one's business.
         self._dumpable = _prctl(_PR_GET_DUMPABLE, 0)
+        self._shared = Memory(self._dumpable)
         self.pulse = self.base + _PULSE
         struct.pack_into("=qq", self.memory, _PULSE, 0, int(PULSE * 1e9))
         self.start(60.0)
@@ -135,17 +142,21 @@ class Arena:
         self.clear()
 
     def fork(self) -> "Task":
-        """A child of this interpreter, without descriptors but the first three. Signals should be blocked (`blocked`)."""
-        _prctl(_PR_SET_DUMPABLE, self._dumpable)
-        task = Task(self, self.mailbox(), Memory(self._dumpable))
+        """A child of this interpreter, without descriptors but the first three. Signals should be blocked (`block_signals`)."""
+        self._restore()
+        task = Task(self, self.mailbox(), self._shared)
         task.pid = self._begin(self.base + task.mailbox, self.base)
         if task.pid < 0:
             raise OSError(-task.pid, os.strerror(-task.pid), "fork")
-        if task.calls([(_CLOSE_RANGE, 3, 0xFFFFFFFF, 0)])[0]:
+        if task.calls(_CLOSING)[0]:
             # Before 5.9.
             task.calls([(CLOSE, number) for number in range(3, 256)])
-        self.clear()
         return task
+
+    def _restore(self) -> None:
+        if self._shared.dumpable != self._dumpable:
+            _prctl(_PR_SET_DUMPABLE, self._dumpable)
+            self._shared.dumpable = self._dumpable
 
     @contextlib.contextmanager
     def process(self) -> Iterator["Task"]:
@@ -161,6 +172,7 @@ class Arena:
         finally:
             os.kill(task.pid, signal.SIGKILL)
             os.waitpid(task.pid, 0)
+            self._restore()
 
     def mailbox(self) -> int:
         """The place of a new mailbox."""
@@ -263,11 +275,13 @@ class Task:
             mask = -1 if must else 0
             for call in calls:
                 source = place + 8
-                if len(call) > 1 and call[1].__class__ is not int:
+                length = len(call)
+                if length > 1 and call[1].__class__ is not int:
                     given = call[1]
-                    source = given.address - base if isinstance(given, At) else first + given.index * _CALL + _RESULT
+                    source = given.address - base if given.__class__ is At else first + given.index * _CALL + _RESULT
                     call = (call[0], 0, *call[2:])
-                _ENTRY(memory, place, *call, *_PADDING[len(call)], NOT_MADE, base + source, mask)
+                _ENTRIES[length](memory, place, *call)
+                _AFTER(memory, place + _RESULT, NOT_MADE, base + source, mask)
                 place += _CALL
         arena.top = place
         _PLACE(memory, self.mailbox + 8, base + start, base + place)
@@ -295,6 +309,5 @@ def _dumpable(value: int) -> Call:
     return PRCTL, _PR_SET_DUMPABLE, value
 
 
+_CLOSING = ((_CLOSE_RANGE, 3, 0xFFFFFFFF, 0),)
 _LOOK = ((PRCTL, _PR_GET_DUMPABLE),)
-# The arguments that a call does not have.
-_PADDING = [(0,) * (7 - length) for length in range(8)]

@@ -280,6 +280,7 @@ class PR:
     """Operations of prctl(2)."""
 
     SET_PDEATHSIG = 1
+    GET_DUMPABLE = 3
     SET_DUMPABLE = 4
     SET_KEEPCAPS = 8
     CAPBSET_DROP = 24

@@ -18,8 +18,11 @@ from ksem.guest.executor import CLOSE, OPEN, READ, WRITE, At, Call, Earlier, Out
 CLOCK_REALTIME_COARSE = 5
 _MMAP, _MUNMAP, _DUP2, _GETCWD, _STATFS, _FSTATFS, _GETDENTS64, _PIPE2, _STATX = 9, 11, 33, 79, 137, 138, 217, 293, 332
 _AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_CTIME = -100, 0x100, 0x80
-# A file of /proc gives 4 KiB at a time (fs/seq_file.c), a directory up to what there is room for.
-_PIECES, _PIECE = 8, 8192
+# A file of /proc gives up to 4 KiB at a time (fs/seq_file.c), a directory what there is room for. Each takes a call, and the
+# table of mounts is what grows: there is room for the machine's own, and for what a case makes.
+_PIECE = 16384
+with open("/proc/self/mountinfo") as _table:
+    _PIECES = 6 + len(_table.read()) // 3000
 
 
 def mountinfo(task: Task, path: str) -> Step:
@@ -49,7 +52,7 @@ def mounts_below(task: Task, path: str) -> Step:
     def decoded(text: str, base: str) -> Any:
         top = os.path.normpath(os.path.join(base, path))
         points = [_unescaped(line.split()[4]) for line in text.splitlines()]
-        return [os.path.relpath(point, top) for point in points if (point + "/").startswith(top + "/")]
+        return [os.path.relpath(point, top) for point in points if (point + "/").startswith(top.rstrip("/") + "/")]
 
     return _of_mounts(task, decoded)
 

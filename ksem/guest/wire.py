@@ -22,7 +22,7 @@ from typing import Any, Optional
 PROTOCOL = 2
 PIECE = 16384
 LIMIT = 8 << 20
-LEVEL = 6
+LEVEL = 2
 
 
 class WireError(Exception):
