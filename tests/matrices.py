@@ -10,6 +10,7 @@ from made import behaviour, case, cell, evidence
 from ksem import catalog, store
 from ksem.guest.case import Rule
 from ksem.matrix import Matrix, build
+from ksem.model import Cell
 
 CASE = case((Rule({"is": "new"}, since="6.12", cites="abc123"), Rule({"is": "old"}, cites="mount(2)")),
             params={"flag": ("ro", "nosuid")}, documented="It is always so.")
@@ -41,6 +42,26 @@ MATRICES = {
         evidence("lost", "6.13", cell(status="lost", reason=f"oops\n{HOSTILE}\n\x1b[2J"))]),
     "beyond ASCII": build([behaviour(case({"is": "ü"}))], [evidence("ä\udcff", "6.12", cell({"is": "\u2028\U0001F600"}))]),
 }
+
+
+def large(columns: int, rows: int, sets: int = 5, events: int = 60) -> Matrix:
+    """A matrix of so many cells, as real ones are: a tenth of the rows differs between releases, the others agree; each cell has
+    a trace, which rows and columns that agree share."""
+    releases = [f"6.{number}" for number in range(1, columns + 1)]
+    behaviours = []
+    cells: dict[str, list[Cell]] = {release: [] for release in releases}
+    for number in range(rows // sets):
+        name = f"area_{number * 10 * sets // rows}.case_{number}"
+        one = case(lambda n: {"result": "ok"}, claim=f"Claim {number} is a sentence of the usual length about what a kernel does.",
+                   params={"n": tuple(range(sets))})
+        behaviours.append(behaviour(one, name))
+        for row in range(sets):
+            for place, release in enumerate(releases):
+                seen = "EINVAL" if number % 10 == 0 and place < columns // 2 else "ok"
+                trace = [["main", "mnt:1 user:0", "mount", [f'"{name}"', f'"directory {step}"', "NULL", "MS_BIND"], seen]
+                         for step in range(row, row + events)]
+                cells[release].append(cell({"result": seen}, {"n": row}, name=name, trace=tuple(trace)))
+    return build(behaviours, [evidence(f"debian-{release}", release, *cells[release]) for release in releases])
 
 
 @functools.cache

@@ -70,10 +70,10 @@ def overview(matrix: Matrix) -> dict[str, Any]:
 
 
 def packed(matrix: Matrix) -> dict[str, Any]:
-    """The evidence: a text for each case, one for the columns' environments; see `pack`."""
+    """The evidence: a text for each section in its order, one for the columns' environments; see `pack`."""
     environments = [leaves(column.environment) for column in matrix.columns]
     return {"environments": pack(_printable(environments)),
-            "cases": {section.behaviour.name: pack(_printable(_evidence(section, matrix))) for section in matrix.sections}}
+            "cases": [pack(_printable(_evidence(section, matrix))) for section in matrix.sections]}
 
 
 def pack(value: Any) -> str:

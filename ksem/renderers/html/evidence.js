@@ -11,11 +11,13 @@ async function unpack(text) {
   return JSON.parse(await new Response(stream).text());
 }
 
-/* The evidence of a case, or with no name the columns' environments; each is unpacked once. */
-function evidence(name = null) {
+/* The evidence of a case, or without one the columns' environments; each is unpacked once. */
+function evidence(section = null) {
   packedEvidence ??= JSON.parse($("evidence").textContent);
-  if (!unpacked.has(name)) unpacked.set(name, unpack(name === null ? packedEvidence.environments : packedEvidence.cases[name]));
-  return unpacked.get(name);
+  if (!unpacked.has(section)) {
+    unpacked.set(section, unpack(section ? packedEvidence.cases[SECTIONS.indexOf(section)] : packedEvidence.environments));
+  }
+  return unpacked.get(section);
 }
 
 let asked = 0;
@@ -31,6 +33,7 @@ async function show(cell) {
   /* Who moved on meanwhile wants to see something else. */
   if (turn !== asked) return;
   panel.replaceChildren(...content);
+  panel.dataset.cell = address();
   panel.hidden = false;
   panel.scrollTop = 0;
   document.body.classList.add("evident");
@@ -100,7 +103,7 @@ function quoted(text, title) {
 /* ------------------------------------------------------------------ a cell */
 
 async function cellPanel(section, row, column) {
-  const data = await evidence(section.name), environments = await evidence();
+  const data = await evidence(section), environments = await evidence();
   const [seen, expected, cites, reason, trace] = entry(data, row, column);
   const look = cellOf(section, row, column), many = differs(section, row, COLUMNS.map((_, one) => one));
   const words = WORDS[look[0]] + (many && look[1] !== null ? `, behaviour ${letter(look[1])}` : "");
@@ -231,7 +234,7 @@ function differing(events, others) {
 /* ------------------------------------------------------------------ a case, a column */
 
 async function casePanel(section, column) {
-  const data = await evidence(section.name), number = SECTIONS.indexOf(section);
+  const data = await evidence(section), number = SECTIONS.indexOf(section);
   const look = cellOf(section, CASE, column), many = differs(section, CASE, COLUMNS.map((_, one) => one));
   const rows = section.rows.map((_, row) => {
     const own = cellOf(section, row, column);

@@ -80,7 +80,15 @@ function refresh() {
   $("nothing").hidden = cases > 0;
   $("grid").hidden = cases === 0;
   if (current && !(chosen[current[0]] || []).length) current = null;
+  fillInSight();
   remember();
+}
+
+/* What is in sight is there at once; the rest as it comes. */
+function fillInSight() {
+  const near = boxes.map((box, number) => [number, box.hidden ? null : box.getBoundingClientRect()])
+    .filter(([, place]) => place && place.bottom > 0 && place.top < innerHeight);
+  near.forEach(([number]) => fill(number));
 }
 
 const lines = number => {
@@ -209,6 +217,7 @@ function expandAll(open) {
   $("expand").setAttribute("aria-expanded", String(open));
   if (!open && current) current = [current[0], head(SECTIONS[current[0]]), current[2]];
   boxes.forEach((_, number) => empty(number));
+  fillInSight();
 }
 
 function moved(key, [number, row, column], columns) {

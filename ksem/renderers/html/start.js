@@ -57,7 +57,9 @@ function chosenAnew() {
 }
 
 function listen() {
-  $("tools").addEventListener("input", chosenAnew);
+  $("search").addEventListener("input", chosenAnew);
+  /* Leaving the search changes nothing: a grid built anew under the pointer would lose its click. */
+  $("tools").addEventListener("change", event => { if (event.target !== $("search")) chosenAnew(); });
   $("tools").addEventListener("submit", event => event.preventDefault());
   $("reset").addEventListener("click", () => {
     Object.assign(state, {query: "", area: "", design: "", differences: false, trouble: false, drift: false, hidden: new Set()});
@@ -89,7 +91,7 @@ function listen() {
 }
 
 function onKey(event) {
-  const typing = event.target.matches("input:not([type=checkbox]), select, textarea");
+  const typing = event.target.matches("input:not([type=checkbox]), textarea"), choosing = event.target.matches("select");
   if (event.altKey || event.ctrlKey || event.metaKey || $("help").open) return;
   if (event.key === "Escape" && typing && $("search").value) {
     $("search").value = "";
@@ -98,6 +100,7 @@ function onKey(event) {
   else if (event.key === "Escape" && !$("panel").hidden) hide();
   else if (typing) return;
   else if (event.key === "/") $("search").focus();
+  else if (choosing) return;
   else if (event.key === "?") $("help").showModal();
   else if (event.key === "d") $("differences").click();
   else return;
