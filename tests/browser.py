@@ -61,7 +61,7 @@ class Browser:
 
     def script(self, text: str, *arguments: Any) -> Any:
         """What a script returns."""
-        return self.driver.execute_script(text, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(text, *arguments)
 
     def wait(self, condition: Callable[[], Any]) -> Any:
         """What a condition gives once it is true."""
@@ -78,13 +78,14 @@ class Browser:
 
     def texts(self, selector: str) -> list[str]:
         """The texts of all elements of a CSS selector, shown or not."""
-        found: list[str] = self.script("return [...document.querySelectorAll(arguments[0])].map(one => one.textContent)", selector)
-        return found
+        return self._each(selector, ".map(one => one.textContent)")
 
     def shown(self, selector: str) -> list[str]:
         """The texts of those that are displayed."""
-        found: list[str] = self.script("return [...document.querySelectorAll(arguments[0])].filter(one => one.checkVisibility())"
-                                       ".map(one => one.innerText)", selector)
+        return self._each(selector, ".filter(one => one.checkVisibility()).map(one => one.innerText)")
+
+    def _each(self, selector: str, then: str) -> list[str]:
+        found: list[str] = self.script(f"return [...document.querySelectorAll(arguments[0])]{then}", selector)
         return found
 
     def press(self, *keys: str) -> None:

@@ -45,15 +45,17 @@ MATRICES = {
 
 
 def large(columns: int, rows: int, sets: int = 5, events: int = 60) -> Matrix:
-    """A matrix of so many cells, as real ones are: a tenth of the rows differs between releases, the others agree; each cell has
-    a trace, which rows and columns that agree share."""
+    """A matrix of so many cells, as real ones are: a tenth of the rows differs between releases, the others agree.
+
+    Each cell has a trace of so many events, the same where columns agree.
+    """
     releases = [f"6.{number}" for number in range(1, columns + 1)]
     behaviours = []
     cells: dict[str, list[Cell]] = {release: [] for release in releases}
     for number in range(rows // sets):
         name = f"area_{number * 10 * sets // rows}.case_{number}"
-        one = case(lambda n: {"result": "ok"}, claim=f"Claim {number} is a sentence of the usual length about what a kernel does.",
-                   params={"n": tuple(range(sets))})
+        one = case(lambda n: {"result": "ok"}, params={"n": tuple(range(sets))},
+                   claim=f"Claim {number} is a sentence of the usual length about what a kernel does.")
         behaviours.append(behaviour(one, name))
         for row in range(sets):
             for place, release in enumerate(releases):

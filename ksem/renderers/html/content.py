@@ -191,14 +191,18 @@ def _summed(verdicts: Sequence[Verdict], kind: Kind, others: int) -> Shown:
 def _evidence(section: Section, matrix: Matrix) -> dict[str, Any]:
     """All that lies behind a section's cells. An entry is what a cell refers to."""
     case, order = section.behaviour.case, [column.column for column in matrix.columns]
-    texts, traces, events, entries = Distinct(), Distinct(), Distinct(), Distinct()
-    # Columns that agree share the very events: these need not be compared again.
+    texts, events, entries = Distinct(), Distinct(), Distinct()
+    traces: list[list[int]] = []
+    # Columns that agree share the very events: these need not be compared again. Nor need equal ones be taken apart twice.
     known: dict[tuple[int, ...], int] = {}
+    whole = Distinct()
 
     def numbered(trace: Sequence[Any]) -> int:
         key = tuple(map(id, trace))
         if key not in known:
-            known[key] = traces.number([events.number(list(event)) for event in trace])
+            known[key] = whole.number(trace)
+            if known[key] == len(traces):
+                traces.append([events.number(event) for event in trace])
         return known[key]
 
     def entry(result: Result) -> int:
@@ -210,7 +214,7 @@ def _evidence(section: Section, matrix: Matrix) -> dict[str, Any]:
     return {
         "prose": section.behaviour.prose, "cites": list(case.cites),
         "rows": [{"entries": [entry(result) for result in row.results], "groups": _groups(row, order)} for row in section.rows],
-        "entries": entries.values, "texts": texts.values, "traces": traces.values, "events": events.values,
+        "entries": entries.values, "texts": texts.values, "traces": traces, "events": events.values,
     }
 
 
