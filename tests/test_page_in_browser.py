@@ -367,6 +367,9 @@ def test_paper_gets_everything_that_is_chosen(browser: Browser) -> None:
     browser.emulate(media="print")
     assert browser.shown("#tools") == []
     assert len(browser.shown("#body .top .title code")) == 120
+    upright = "return [...document.querySelectorAll('#head *, #body *')].every(one => getComputedStyle(one).transform === 'none')"
+    assert browser.script(upright)
+    assert browser.one("#body .case").rect["width"] <= DESKTOP[0]
 
 
 def test_twenty_thousand_cells_are_built_as_they_come_in_sight(browser: Browser) -> None:

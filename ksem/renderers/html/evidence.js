@@ -36,6 +36,9 @@ async function show(cell) {
   panel.dataset.cell = address();
   panel.hidden = false;
   panel.scrollTop = 0;
+  for (const note of panel.querySelectorAll(".trace mark:first-of-type")) {
+    note.parentElement.scrollTop = note.offsetTop - note.parentElement.offsetTop - note.parentElement.clientHeight / 2;
+  }
   document.body.classList.add("evident");
 }
 
@@ -117,9 +120,9 @@ async function cellPanel(section, row, column) {
       kernels(section, data, row, column),
       sources(section, data, seen ? cites : ""),
       trace.length ? part("Trace", ...traced(data, trace, rival(section, data, row, column))) : null,
-      part("Environment", facts(environments[column])),
       citation(data, row, column),
-      section.calls.length || data.prose ? about(data) : null),
+      data.prose ? about(data) : null,
+      part("Environment", facts(environments[column]))),
   ];
 }
 
