@@ -144,7 +144,7 @@ def test_a_page_is_whole_in_itself(matrix: Matrix) -> None:
     assert re.findall(r'href="([^":]*:)', markup) == ["data:"]
     assert "url(" not in text.split("<style>")[1].split("</style>")[0]
     assert text.count("</script>") == 3
-    text.encode()
+    assert text.isascii()
 
 
 def test_no_markup_comes_from_a_kernel() -> None:

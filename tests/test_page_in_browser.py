@@ -367,8 +367,8 @@ def test_paper_gets_everything_that_is_chosen(browser: Browser) -> None:
     browser.emulate(media="print")
     assert browser.shown("#tools") == []
     assert len(browser.shown("#body .top .title code")) == 120
-    upright = "return [...document.querySelectorAll('#head *, #body *')].every(one => getComputedStyle(one).transform === 'none')"
-    assert browser.script(upright)
+    assert browser.script("return [...document.querySelectorAll('#head *, #body *')].every(one => "
+                          "getComputedStyle(one).transform === 'none')")
     assert browser.one("#body .case").rect["width"] <= DESKTOP[0]
 
 

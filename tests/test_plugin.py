@@ -99,8 +99,13 @@ def test_the_wheel_serves_another_project(made: Path, tmp_path_factory: pytest.T
     subprocess.run([*pip, "wheel", "--no-deps", "-w", place, project.ROOT], check=True)
     subprocess.run([*pip, "install", "--no-deps", "--target", place / "installed", *place.glob("ksem-*.whl")], check=True)
     where = "import ksem, sys; sys.stdout.write(ksem.__file__); import pytest; sys.exit(pytest.main(['-q']))"
-    ended = subprocess.run([sys.executable, "-c", where], cwd=made, capture_output=True, text=True, check=False,
-                           env={**project.environment(), "PYTHONPATH": str(place / "installed")})
+    installed = {**project.environment(), "PYTHONPATH": str(place / "installed")}
+    ended = subprocess.run([sys.executable, "-c", where], cwd=made, capture_output=True, text=True, check=False, env=installed)
     assert ended.stdout.startswith(str(place / "installed"))
     assert "1 failed, 6 passed, 1 skipped" in ended.stdout
     assert (made / "results" / "local.json").exists()
+    page = subprocess.run([sys.executable, "-m", "ksem.cli", "matrix", "--format", "html"], cwd=made, capture_output=True,
+                          text=True, check=True, env=installed)
+    assert page.stdout.startswith("<!doctype html>")
+    assert sorted(path.name for path in (place / "installed/ksem/schemas").iterdir()) == sorted(
+        path.name for path in (project.ROOT / "ksem/schemas").iterdir())

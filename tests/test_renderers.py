@@ -28,6 +28,7 @@ def test_every_format_renders_every_matrix_and_the_same_twice(form: str, matrix:
     text = renderers.renderer(form)(matrix)
     assert text.endswith("\n")
     assert renderers.renderer(form)(matrix) == text
+    assert [one for one in text if not one.isprintable() and one != "\n"] == []
 
 
 def test_the_formats_are_found_by_their_modules() -> None:
