@@ -39,6 +39,7 @@ ALLOWED = {
     "ksem.backends.vagrant": ("vagrant",),
     "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "ksem.renderers", "tabulate"),
     "ksem.renderers.html": ("jinja2", "markupsafe"),
+    "ksem.renderers.html.content": ("ksem.guest.syscalls",),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.store"),
 }
 # Only these wire things together, and nothing but an entry point imports them.

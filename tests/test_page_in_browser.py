@@ -251,6 +251,81 @@ def test_a_cell_opens_its_evidence(browser: Browser) -> None:
     assert "Prose." in found["about the case"]
 
 
+CITATION = """\
+A mount is a mount.
+
+Sources:
+  intro(2)
+Documentation that says otherwise, or less:
+  It never is.
+
+Seen on Linux with fs=tmpfs:
+  debian-6.12, 6.16:
+    mount: ok
+  debian-6.1:
+    mount: EPERM
+
+On Linux 6.1.7, qemu:
+  (2 calls)
+  main, in mnt:0 user:0:
+    unshare(CLONE_NEWNS) = 0
+  child, in mnt:1 user:0:
+    mount("a", NULL) = -1 EPERM
+        (on debian-6.16: ok)
+
+Run it again:
+  ksem run debian-6.1.7 -k mounts.changed
+"""
+
+
+def test_what_a_cell_says_can_be_pasted_into_a_mail(browser: Browser) -> None:
+    browser.open(SMALL, "#cell=mounts.changed[tmpfs]@debian-6.1")
+    panel(browser)
+    assert browser.texts("#panel .quoted pre") == [CITATION]
+    browser.tell("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    browser.one("#panel .quoted button").click()
+    browser.wait(lambda: browser.shown("#panel .quoted button") == ["Copied"])
+    browser.script("const one = document.createElement('textarea'); document.body.append(one); one.focus()")
+    browser.press(Keys.CONTROL + "v")
+    assert browser.script("return document.activeElement.value") == CITATION
+
+
+def test_a_browser_without_a_clipboard_copies_too(browser: Browser) -> None:
+    browser.open(SMALL, "#cell=mounts.changed[tmpfs]@debian-6.1")
+    panel(browser)
+    browser.script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    browser.one("#panel .quoted button").click()
+    browser.wait(lambda: browser.shown("#panel .quoted button") == ["Copied"])
+    browser.press("/", Keys.CONTROL + "v")
+    assert "A mount is a mount." in str(browser.one("#search").get_attribute("value"))
+
+
+def citations(browser: Browser) -> list[str]:
+    """The text of every cell that was run."""
+    found: list[str] = browser.driver.execute_async_script("""
+        const done = arguments[0];
+        (async () => {
+          const texts = [], environments = await evidence();
+          for (const section of SECTIONS) {
+            const data = await evidence(section);
+            for (const row of section.rows.keys()) for (const column of COLUMNS.keys()) {
+              if (cellOf(section, row, column)[0] === 'unknown') continue;
+              texts.push(cited(section, data, row, column, environments[column]));
+            }
+          }
+          done(texts);
+        })();""")
+    return found
+
+
+def test_every_citation_fits_into_a_mail(browser: Browser) -> None:
+    browser.open(own())
+    found = citations(browser)
+    assert len(found) == sum(result.verdict != "unknown" for result in own().results())
+    assert {line for text in found for line in text.split("\n") if len(line) > 72 or not line.isascii()} == set()
+    assert all(re.search(r"\n\nRun it again:\n  ksem run \S+( | \\\n +)-k \S+\n$", text) for text in found)
+
+
 def test_what_is_not_as_expected_stands_beside_the_expectation(browser: Browser) -> None:
     browser.open(SMALL, "#cell=mounts.changed[ext4]@debian-6.12")
     panel(browser)
@@ -415,6 +490,9 @@ def test_what_a_kernel_says_is_never_markup(browser: Browser) -> None:
     assert browser.all("img, svg") == []
     assert browser.heard()[0] == []
     assert "\u202e" not in "".join(browser.texts("body"))
+    # But for the command, in which no word may be broken.
+    mails = [text.partition("Run it again:\n")[0] for text in citations(browser)]
+    assert [text for text in mails if not re.fullmatch(r"(?:[ -~]{0,72}\n)+", text)] == []
 
 
 def test_the_page_runs_no_script_but_its_own(browser: Browser) -> None:

@@ -19,7 +19,7 @@ from ksem.matrix import Matrix
 from ksem.renderers.html import content
 
 # In this order they are one script.
-SCRIPTS = ("page.js", "grid.js", "evidence.js", "start.js")
+SCRIPTS = ("page.js", "grid.js", "evidence.js", "cite.js", "start.js")
 
 
 def render(matrix: Matrix) -> str:

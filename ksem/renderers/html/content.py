@@ -1,7 +1,7 @@
 """A matrix as the data of the page: what is shown at once, and, packed, the evidence that a cell opens.
 
-Contract: pure; `matrix`, `model`, the standard library. Whatever stands in many cells is there once: a row refers to its
-section's distinct cells, evidence to distinct observations, traces and events, all by index.
+Contract: pure; `matrix`, `model`, the names of the system calls, the standard library. Whatever stands in many cells is there
+once: a row refers to its section's distinct cells, evidence to distinct observations, traces and events, all by index.
 
 A kind is a behaviour: the number of the observation among those of its row, 0 for the newest release's. A cell of a row
 is `[verdict, kind, brief]`, kind None where nothing was observed, brief the value that tells its behaviour from the
@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ksem.guest.syscalls import SIGNATURES
 from ksem.matrix import Matrix, Row, Section, leaves, ranges
 from ksem.model import NO_RELEASE, Evidence, Result, Verdict, release_key, series_of
 from ksem.renderers import printable
@@ -211,8 +212,9 @@ def _evidence(section: Section, matrix: Matrix) -> dict[str, Any]:
         return entries.number([*map(texts.number, (seen, leaves(result.expected), result.cites, cell.reason)),
                                numbered(cell.trace)])
 
+    readers = {event[2] for result in _results(section) for event in result.cell.trace} - set(SIGNATURES)
     return {
-        "prose": section.behaviour.prose, "cites": list(case.cites),
+        "readers": sorted(readers), "prose": section.behaviour.prose, "cites": list(case.cites),
         "rows": [{"entries": [entry(result) for result in row.results], "groups": _groups(row, order)} for row in section.rows],
         "entries": entries.values, "texts": texts.values, "traces": traces, "events": events.values,
     }

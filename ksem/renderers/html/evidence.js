@@ -120,7 +120,7 @@ async function cellPanel(section, row, column) {
       kernels(section, data, row, column),
       sources(section, data, seen ? cites : ""),
       trace.length ? part("Trace", ...traced(data, trace, rival(section, data, row, column))) : null,
-      citation(data, row, column),
+      seen || reason ? part("To cite", quoted(cited(section, data, row, column, environments[column]), "Text for a mail")) : null,
       data.prose ? about(data) : null,
       part("Environment", facts(environments[column]))),
   ];
@@ -190,11 +190,14 @@ const facts = environment => make("dl", {class: "facts"}, ...Object.entries(envi
   .filter(([, value]) => value !== "null")
   .flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
-const citation = (data, row, column) => null;
-
 /* ------------------------------------------------------------------ a trace, as strace would show it */
 
-const returned = result => /^E[A-Z0-9]+$/.test(result) ? `-1 ${result}` : result;
+const failed = result => /^E[A-Z0-9]+$/.test(result);
+const returned = result => failed(result) ? `-1 ${result}` : result;
+
+/* What is no system call but reads something (mountinfo) answers with an arrow. */
+const answer = (data, event) => data.readers.includes(event[2]) ? ["->", event[4]] : ["=", returned(event[4])];
+const spelled = (data, event) => `${event[2]}(${event[3].join(", ")}) ${answer(data, event).join(" ")}`;
 
 function traced(data, trace, other) {
   const events = trace.map(number => data.events[number]);
@@ -204,13 +207,14 @@ function traced(data, trace, other) {
   const where = new Map();
   const line = (event, index) => {
     const [process, namespaces, call, given, result] = event, moved = where.get(process) !== namespaces;
+    const [sign, value] = answer(data, event);
     where.set(process, namespaces);
     const note = theirs.get(index);
     block.append(...[
       moved ? make("i", {}, `${many ? `${process} ` : ""}in ${namespaces}\n`) : null,
       many ? make("span", {class: "who"}, `${process.padEnd(width)}  `) : null,
-      make("span", {class: note ? "call noted" : "call"}, make("b", {}, call), `(${given.join(", ")}) = `,
-        make("span", {class: /^E[A-Z0-9]+$/.test(result) ? "failed" : "result"}, returned(result))),
+      make("span", {class: note ? "call noted" : "call"}, make("b", {}, call), `(${given.join(", ")}) ${sign} `,
+        make("span", {class: sign === "=" && failed(result) ? "failed" : "result"}, value)),
       note ? make("mark", {}, `  \u2260 ${note} on ${other.name}`) : null, "\n"].filter(Boolean));
   };
   events.slice(0, FEW_EVENTS).forEach(line);
@@ -227,9 +231,9 @@ function traced(data, trace, other) {
 function differing(events, others) {
   const found = new Map();
   for (let index = 0; index < Math.min(events.length, others.length); index += 1) {
-    const [process, , call, given, result] = events[index], [who, , what, theirs, answer] = others[index];
+    const [process, , call, given, result] = events[index], [who, , what, theirs, other] = others[index];
     if (process !== who || call !== what || given.join() !== theirs.join()) break;
-    if (result !== answer) found.set(index, returned(answer));
+    if (result !== other) found.set(index, returned(other));
   }
   return found;
 }
