@@ -139,7 +139,7 @@ function buildRow(number, row, columns) {
 function caseName(section, row) {
   const sets = section.rows.length, own = section.name.slice(section.area ? section.area.length + 1 : 0);
   return make("div", {role: "rowheader", class: "name", tabindex: -1, "data-column": NAME},
-    make("span", {class: "title"}, make("code", {}, own),
+    make("span", {class: "title"}, make("code", {}, ...breakable(own)),
       row === CASE ? make("small", {class: "sets"}, `${sets} sets`) : null,
       section.documented ? make("small", {class: "drift", title: `The manual says otherwise: ${section.documented}`}, "\u2260 manual") : null),
     make("span", {class: "claim", title: section.claim}, section.claim));
