@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 PYTHONS := $(PYTHON) /usr/bin/python3 python3
 FITS := import ensurepip, sys, venv; assert sys.version_info >= (3, 11)
 PACKAGES := qemu-system-x86 python3-venv debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
+TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core
 VAGRANT_PACKAGES := vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables iproute2 \
 	openssh-client mmdebstrap qemu-utils e2fsprogs grub-common grub-pc-bin
 VAGRANT_PROGRAMS := vagrant libvirtd virsh dnsmasq iptables ip ssh mmdebstrap qemu-img mkfs.ext4 grub-mkimage
@@ -19,7 +20,7 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 		echo "ksem: missing:$$missing: ask root for: apt-get install --no-install-recommends $(1)" >&2; exit 2; \
 	fi
 
-.PHONY: matrix test vagrant test-vagrant machine machine-vagrant clean
+.PHONY: matrix test vagrant test-vagrant machine machine-test machine-vagrant clean
 
 # The markdown is written even when a cell is not as expected; the exit status says so all the same.
 matrix: machine $(READY)
@@ -35,7 +36,7 @@ vagrant: machine-vagrant $(READY)
 	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --listed --output results/MATRIX.md || exit $$?; \
 	exit $$status
 
-test: machine $(READY)
+test: machine-test $(READY)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest tests --ignore tests/vagrant
@@ -55,6 +56,13 @@ machine:
 	found=; for python in $(PYTHONS); do $$python -c '$(FITS)' 2>/dev/null && found=$$python && break; done; \
 	[ -n "$$found" ] || missing="$$missing python3-venv"; \
 	$(call INSTALL,$(PACKAGES))
+
+# The page is tested in a real browser.
+machine-test: machine
+	@missing=; \
+	for program in chromium chromedriver; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$$missing fonts-dejavu-core"; \
+	$(call INSTALL,$(TEST_PACKAGES))
 
 machine-vagrant: machine
 	@missing=; \

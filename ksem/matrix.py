@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations as combinations_of
 from typing import Any
 
@@ -39,10 +39,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Every case on every column that there is evidence of."""
+    """Every case on every column that there is evidence of. designs: the names of the cases that each needs."""
 
     columns: tuple[Evidence, ...]
     sections: tuple[Section, ...]
+    designs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def results(self) -> Iterable[Result]:
         """Every cell, case by case."""

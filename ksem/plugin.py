@@ -251,6 +251,7 @@ class CaseItem(pytest.Item):
         """Run the case; what came of it decides how the item ends."""
         runner = self.ksem.runner(self.column)
         known = runner.evidence
+        self.user_properties.append(("column", self.column.name))
         try:
             cell = runner.run(self.behaviour, self.params)
         except Unavailable as failure:
@@ -263,8 +264,7 @@ class CaseItem(pytest.Item):
             head = dataclasses.asdict(evidence)
             self.message["head"] = {key: head[key] for key in ("release", "environment", "remark")}
         self.result = judge(self.behaviour.case, cell, evidence)
-        self.user_properties += [("column", self.column.name), ("release", evidence.release),
-                                 ("verdict", self.result.verdict.value),
+        self.user_properties += [("release", evidence.release), ("verdict", self.result.verdict.value),
                                  ("observation", json.dumps(cell.observation, sort_keys=True))]
         if self.result.verdict is Verdict.UNSUPPORTED:
             pytest.skip(cell.reason)

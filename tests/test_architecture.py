@@ -37,7 +37,9 @@ ALLOWED = {
     "ksem.backends": (MODEL, "ksem.backends", "ksem.bzimage", "ksem.cache", "ksem.disks", "ksem.guest", "ksem.initramfs",
                       "ksem.machine", "ksem.bootstrap"),
     "ksem.backends.vagrant": ("vagrant",),
-    "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "tabulate"),
+    "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "ksem.renderers", "tabulate"),
+    "ksem.renderers.html": ("jinja2", "markupsafe"),
+    "ksem.renderers.html.content": ("ksem.guest.syscalls",),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.store"),
 }
 # Only these wire things together, and nothing but an entry point imports them.
@@ -107,6 +109,7 @@ def test_a_case_imports_what_travels_with_it(path: Path) -> None:
 @pytest.mark.parametrize(("libraries", "rooms"), [
     (PYTEST, ("ksem.plugin", "ksem.cli")),
     (("tabulate",), ("ksem.renderers",)),
+    (("jinja2", "markupsafe"), ("ksem.renderers.html",)),
     (("vagrant",), ("ksem.backends.vagrant",)),
     (("platformdirs",), ("ksem.cache",)),
 ])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import project
 import pytest
+
+from ksem.model import upstream_release
 
 TABLE = '''"""A number is itself."""
 from ksem.guest.case import Case
@@ -51,14 +54,27 @@ def test_selection_and_reruns(made: Path) -> None:
     assert "1 failed in" in run_pytest(made, "--lf").stdout
 
 
-def test_junit_names_column_release_and_observation(made: Path) -> None:
-    run_pytest(made, "--junitxml", "report.xml", "-k", "fine")
-    case = ElementTree.parse(made / "report.xml").find(".//testcase")
-    assert case is not None
-    properties = {one.get("name"): one.get("value") for one in case.iter("property")}
-    assert properties["column"] == "local"
-    assert properties["observation"] == '{"uid": 0}'
-    assert set(properties) == {"column", "release", "verdict", "observation"}
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_junit_names_column_release_and_observation(made: Path, workers: tuple[str, ...]) -> None:
+    (made / "cases/made/breaks.py").write_text(project.FINE.replace("lab.getuid()", "lab.rmdir('not \\x1b<there>')"))
+    run_pytest(made, "--junitxml", "report.xml", "-k", "fine or needs or breaks or 2-b", *workers)
+    found = {}
+    for case in ElementTree.parse(made / "report.xml").iter("testcase"):
+        properties = {one.get("name"): one.get("value") for one in case.iter("property")}
+        assert (properties.pop("column"), set(properties)) == ("local", {"release", "verdict", "observation"})
+        assert properties["release"] == upstream_release(platform.release(), platform.version())
+        outcome = next((child.tag for child in case if child.tag != "properties"), "passed")
+        found[str(case.get("classname")).rpartition(".")[2]] = outcome, properties["verdict"], properties["observation"]
+    assert found == {
+        "fine": ("passed", "conforms", '{"uid": 0}'), "table": ("failure", "differs", '{"seen": 2}'),
+        "needs": ("skipped", "unsupported", "null"), "breaks": ("error", "broken", "null")}
+
+
+def test_junit_names_a_column_that_could_not_be_had(made: Path) -> None:
+    run_pytest(made, "--junitxml", "report.xml", "-k", "fine", "--column", "debian-1.0")
+    [case] = ElementTree.parse(made / "report.xml").iter("testcase")
+    assert [(one.get("name"), one.get("value")) for one in case.iter("property")] == [("column", "debian-1.0")]
+    assert case[-1].tag == "error"
 
 
 def test_workers_send_and_the_controller_stores_the_same(made: Path) -> None:
@@ -83,8 +99,13 @@ def test_the_wheel_serves_another_project(made: Path, tmp_path_factory: pytest.T
     subprocess.run([*pip, "wheel", "--no-deps", "-w", place, project.ROOT], check=True)
     subprocess.run([*pip, "install", "--no-deps", "--target", place / "installed", *place.glob("ksem-*.whl")], check=True)
     where = "import ksem, sys; sys.stdout.write(ksem.__file__); import pytest; sys.exit(pytest.main(['-q']))"
-    ended = subprocess.run([sys.executable, "-c", where], cwd=made, capture_output=True, text=True, check=False,
-                           env={**project.environment(), "PYTHONPATH": str(place / "installed")})
+    installed = {**project.environment(), "PYTHONPATH": str(place / "installed")}
+    ended = subprocess.run([sys.executable, "-c", where], cwd=made, capture_output=True, text=True, check=False, env=installed)
     assert ended.stdout.startswith(str(place / "installed"))
     assert "1 failed, 6 passed, 1 skipped" in ended.stdout
     assert (made / "results" / "local.json").exists()
+    page = subprocess.run([sys.executable, "-m", "ksem.cli", "matrix", "--format", "html"], cwd=made, capture_output=True,
+                          text=True, check=True, env=installed)
+    assert page.stdout.startswith("<!doctype html>")
+    assert sorted(path.name for path in (place / "installed/ksem/schemas").iterdir()) == sorted(
+        path.name for path in (project.ROOT / "ksem/schemas").iterdir())

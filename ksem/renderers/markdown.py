@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from ksem.matrix import Matrix, Relatives, Section, relatives, table
 from ksem.model import Verdict
+from ksem.renderers import printable
 
 _ESCAPED = str.maketrans({character: "\\" + character for character in "\\`*_[]<>|"})
 LEGEND = """Rendered from the evidence beside this file by `ksem matrix --format markdown`; every cell can be run again with
@@ -33,7 +34,7 @@ def render(matrix: Matrix) -> str:
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is."""
-    return text.translate(_ESCAPED).replace("\n", " ")
+    return printable(text, keep="\n").translate(_ESCAPED).replace("\n", " ")
 
 
 def _columns(matrix: Matrix) -> str:

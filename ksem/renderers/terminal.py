@@ -12,13 +12,16 @@ from tabulate import tabulate
 
 from ksem.matrix import Matrix, Relatives, Section, relatives, table
 from ksem.model import NO_RELEASE, Verdict
+from ksem.renderers import printable
 
 
 def render(matrix: Matrix) -> str:
     """The columns, then a table for each case."""
     width = max(60, min(160, shutil.get_terminal_size((110, 24)).columns))
     parts = [_section(section, matrix, width) for section in matrix.sections]
-    return "\n\n".join([*parts, _columns(matrix, width), *(_relatives(pair, width) for pair in relatives(matrix))]) + "\n"
+    parts += [_columns(matrix, width), *(_relatives(pair, width) for pair in relatives(matrix))]
+    # What a kernel said must not speak to the terminal.
+    return printable("\n\n".join(parts), keep="\n") + "\n"
 
 
 def _columns(matrix: Matrix, width: int) -> str:
