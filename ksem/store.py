@@ -31,16 +31,24 @@ class Unreadable(KsemError):
 
 def read(directory: Path) -> list[Evidence]:
     """All evidence in a results directory, by column name. Raises Unreadable."""
-    return [read_column(path) for path in sorted(directory.glob("*.json"))]
+    # Columns share their traces, which are most of it: each file is parsed once.
+    known: dict[Path, dict[str, Any]] = {}
+    return [_column(path, known) for path in sorted(directory.glob("*.json"))]
 
 
 def read_column(path: Path) -> Evidence:
     """The evidence of one column. Raises Unreadable."""
+    return _column(path, {})
+
+
+def _column(path: Path, known: dict[Path, dict[str, Any]]) -> Evidence:
+    """The evidence of one column. known: the trace files that were read already, and grows."""
     data = _load(path)
     try:
         folder = path.parent / _folder(str(data["column"]))
-        traces = {case: _traces(folder / f"{case}.json") for case in data["cells"]}
-        cells = tuple(_cell(case, entry, traces[case]) for case, entries in data["cells"].items() for entry in entries)
+        traces = {case: folder / f"{case}.json" for case in data["cells"]}
+        known |= {file: _traces(file) for file in traces.values() if file not in known}
+        cells = tuple(_cell(case, entry, known[traces[case]]) for case, entries in data["cells"].items() for entry in entries)
         return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), cells,
                         remark=str(data.get("remark", "")))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -179,6 +179,13 @@ def test_a_trace_is_stored_once_where_columns_agree(tmp_path: Path) -> None:
         **dict.fromkeys(names, TRACE), "four": OTHER_TRACE}
 
 
+def test_a_trace_that_columns_share_is_read_once(tmp_path: Path) -> None:
+    trace = (["main", "mnt:0", "getuid", [], "0"],)
+    store.write(tmp_path, [evidence(name, "6.12", cell({"is": "so"}, trace=trace)) for name in ("a", "b")], ["area.thing"])
+    one, other = store.read(tmp_path)
+    assert one.cells[0].trace[0] is other.cells[0].trace[0]
+
+
 def test_a_trace_goes_with_the_last_cell_that_refers_to_it(tmp_path: Path) -> None:
     both = [evidence(name, "6.12", cell({"is": 1}, trace=TRACE)) for name in ("one", "two")]
     store.write(tmp_path, both, [CASE])
