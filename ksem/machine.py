@@ -1,6 +1,6 @@
 """The host's end of an agent: what every backend gives out once its machine answers.
 
-Contract: `model` and `ksem.guest`. Whatever the wire does wrong becomes `Lost`.
+Contract: `model`, `lines` and `ksem.guest`. Whatever the wire does wrong becomes `Lost`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import ksem.guest
+from ksem import lines
 from ksem.guest import wire
-from ksem.guest.trace import spelled
 from ksem.model import Answer, KsemError, Lost
 
 GUEST = Path(ksem.guest.__file__).parent
@@ -93,7 +93,7 @@ class Machine:
         if answer["status"] not in STATUSES:
             raise Lost(f"the agent answered with the status {answer['status']!r}", self._console())
         try:
-            trace = spelled(answer.get("trace", []), answer.get("pids", {}))
+            trace = lines.trace(answer.get("trace", []), answer.get("pids", {}))
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
             raise Lost(f"the agent sent a trace that cannot be read ({error!r})", self._console()) from error
         observation = answer.get("observation")

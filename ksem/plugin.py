@@ -11,7 +11,6 @@ in every junit file, trace and all.
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import json
 import signal
 import sys
@@ -27,8 +26,9 @@ from ksem import catalog, store
 from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
+from ksem.lines import line
 from ksem.matrix import leaves
-from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
+from ksem.model import Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.runner import Runner, check
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST)
@@ -96,7 +96,8 @@ class Session:
         self._behaviours: list[catalog.Behaviour] | None = None
         self._runner: Runner | None = None
         self._heads: dict[str, Evidence] = {}
-        self._cells: dict[str, list[Cell]] = {}
+        self._entries: dict[str, list[store.Entry]] = {}
+        self._events: dict[str, str] = {}
         self.problems: dict[str, Unavailable] = {}
 
     @property
@@ -170,15 +171,17 @@ class Session:
             self.problems[column] = Unavailable(message["problem"], message["lost"])
         if "head" in message:
             self._heads[column] = Evidence(column, **message["head"], cells=())
-        if "cell" in message:
-            cell = message["cell"]
-            self._cells.setdefault(column, []).append(Cell(**{**cell, "trace": tuple(cell["trace"])}))
+        if "entry" in message:
+            entry = store.Entry(*message["entry"])
+            # Columns share most traces: each is kept once.
+            events = self._events.setdefault(entry.trace, entry.events)
+            self._entries.setdefault(column, []).append(entry._replace(events=events))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
         self.close()
-        if self.worker or not self._cells:
+        if self.worker or not self._entries:
             return
         try:
             self._store()
@@ -187,9 +190,10 @@ class Session:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _store(self) -> None:
-        fresh = [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
-        meant = {behaviour.name: combinations(behaviour.case) for behaviour in self.behaviours}
-        for notice in store.write(self.results, fresh, meant, lambda cell: dict(cell.params) in meant[cell.case]):
+        fresh = [(self._heads[column], entries) for column, entries in self._entries.items()]
+        meant = {(one.name, line(params)) for one in self.behaviours for params in combinations(one.case)}
+        cases = {name for name, _ in meant}
+        for notice in store.write_entries(self.results, fresh, cases, lambda entry: entry[:2] in meant):
             print(f"ksem: {notice}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:
@@ -252,16 +256,16 @@ class CaseItem(pytest.Item):
         runner = self.ksem.runner(self.column)
         known = runner.evidence
         try:
-            cell = runner.run(self.behaviour, self.params)
+            cell, trace = runner.run(self.behaviour, self.params)
         except Unavailable as failure:
             self.message = {"column": self.column.name, "problem": str(failure), "lost": failure.lost}
             pytest.fail(str(failure), pytrace=False)
         evidence = runner.evidence
         assert evidence is not None
-        self.message = {"column": self.column.name, "cell": dataclasses.asdict(cell)}
+        self.message = {"column": self.column.name, "entry": store.entry(cell, trace)}
         if evidence is not known:
-            head = dataclasses.asdict(evidence)
-            self.message["head"] = {key: head[key] for key in ("release", "environment", "remark")}
+            self.message["head"] = {"release": evidence.release, "environment": evidence.environment,
+                                    "remark": evidence.remark}
         self.result = judge(self.behaviour.case, cell, evidence)
         self.user_properties += [("column", self.column.name), ("release", evidence.release),
                                  ("verdict", self.result.verdict.value),

@@ -44,8 +44,11 @@ class Runner:
         self._failure: Unavailable | None = None
         self.evidence: Evidence | None = None
 
-    def run(self, behaviour: Behaviour, params: Params) -> Cell:
-        """One case with one parameter set. Raises Unavailable when the column cannot be had at all."""
+    def run(self, behaviour: Behaviour, params: Params) -> tuple[Cell, tuple[str, ...]]:
+        """One case with one parameter set: the cell without its trace, and the trace's events as lines of JSON.
+
+        Raises Unavailable when the column cannot be had at all.
+        """
         running = self._started()
         try:
             answer = running.machine.run(behaviour.name, behaviour.text, params, needs_of(behaviour.case, params),
@@ -53,9 +56,9 @@ class Runner:
         except Lost as loss:
             self._say(f"lost in {behaviour.name}: {loss.reason}")
             self.close()
-            return Cell(behaviour.name, params, "lost", reason=described(loss))
+            return Cell(behaviour.name, params, "lost", reason=described(loss)), ()
         reason = f"{answer.reason}\n{answer.traceback}".strip()
-        return Cell(behaviour.name, params, answer.status, answer.observation, reason, answer.trace)
+        return Cell(behaviour.name, params, answer.status, answer.observation, reason), answer.trace
 
     def close(self) -> None:
         """End the machine. The next run starts another."""

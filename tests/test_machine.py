@@ -81,7 +81,7 @@ def test_an_observation_comes_back_with_its_trace() -> None:
     one, far = machine({"loaded": 1}, OBSERVED)
     answer = run(one)
     assert (answer.status, answer.observation, answer.reason) == ("observed", {"is": "so"}, "")
-    assert answer.trace == (["main", "mnt:0", "write_file", ['"/proc/<main>/uid_map"', '""'], "0"],)
+    assert answer.trace == (r'["main", "mnt:0", "write_file", ["\"/proc/<main>/uid_map\"", "\"\""], "0"]',)
     assert far.sent == [{"load": {"cases.area.thing": "text"}}, {"run": {
         "case": "cases.area.thing", "params": {"flag": "ro"}, "needs": ["root"], "deadline": 2.0}}]
     assert far.timeouts[-1] == 2.0 + MARGIN
