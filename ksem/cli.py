@@ -183,6 +183,8 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Col
     arguments = [str(root / "cases"), f"--rootdir={root}", f"--results={results}", "--no-header", "--tb=no", "-rN"]
     # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # Where it is installed, it would be imported at the end of every process, for nothing: a second each.
+    arguments += ["-p", "no:hypothesispytest"]
     arguments += [f"--column={column.name}" for column in columns]
     arguments += ["-n", workers] if workers != "1" else []
     arguments += ["-k", options.k] if options.k else []

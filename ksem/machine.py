@@ -6,6 +6,7 @@ Contract: `model`, `lines` and `ksem.guest`. Whatever the wire does wrong become
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import marshal
 import re
@@ -34,6 +35,7 @@ def guest_modules(compiled: bool) -> dict[str, str | list[str]]:
             else path.read_text() for path in paths}
 
 
+@functools.cache
 def _code(text: str, filename: str, lines: bool) -> str:
     """A module's code as text (bytes as latin-1), without docstrings; without line numbers it is only half as long."""
     code = compile(text, filename, "exec", optimize=2)

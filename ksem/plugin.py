@@ -11,7 +11,9 @@ in every junit file, trace and all.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
+import marshal
 import signal
 import sys
 import threading
@@ -21,6 +23,7 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from ksem import catalog, store
 from ksem.guest.case import Params, combinations
@@ -143,6 +146,10 @@ class Session:
         order = {column: number for number, column in enumerate(self.columns)}
         items.sort(key=lambda item: order[item.column] if isinstance(item, CaseItem) else -1)
 
+    def pytest_collection_finish(self) -> None:
+        """What was collected stays for the whole run: the garbage collector need not look at it again and again."""
+        gc.freeze()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
         """A machine ends with its column's last item."""
@@ -177,6 +184,19 @@ class Session:
             events = self._events.setdefault(entry.trace, entry.events)
             self._entries.setdefault(column, []).append(entry._replace(events=events))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any], dict[str, Any]]:
+        """A report goes to the controller as one piece: execnet packs value by value, in Python."""
+        data = yield
+        # Version 2 is the same in every Python: workers may be on other machines.
+        return {"ksem": marshal.dumps(data, 2)} if self.worker else data
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
+        """Unpack it for those who know how a report is made of it."""
+        if "ksem" in data:
+            data.update(marshal.loads(data.pop("ksem")))
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
@@ -207,7 +227,26 @@ class Session:
 
 
 class ColumnScheduling(LoadScopeScheduling):
-    """Gives each column to one worker."""
+    """Gives each column to one worker. What is done is taken out: xdist would count all items anew after each."""
+
+    def schedule(self) -> None:
+        """As soon as every worker has collected: who is where in the common order."""
+        self._indices = {nodeid: index for index, nodeid in enumerate(next(iter(self.registered_collections.values())))}
+        super().schedule()
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """One item less for that worker; a new column when it is at the end of one."""
+        nodeid = self.registered_collections[node][item_index]
+        self.assigned_work[node][self._split_scope(nodeid)].pop(nodeid, None)
+        self._reschedule(node)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        column, unit = self.workqueue.popitem(last=False)
+        self.assigned_work.setdefault(node, {})[column] = unit
+        node.send_runtest_some([self._indices[nodeid] for nodeid in unit])
+
+    def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
+        return sum(map(len, workload.values()))
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.rpartition(".py::")[2].partition("[")[0]
