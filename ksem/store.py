@@ -8,11 +8,13 @@ Schema 1: the first.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import json
 import os
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,10 +46,26 @@ class Unreadable(KsemError):
     """A results file of a future schema, cut short, or of another kind."""
 
 
-def read(directory: Path) -> list[Evidence]:
-    """All evidence in a results directory, by column name. Raises Unreadable."""
-    # Columns share their traces, which are most of it: each file is parsed once.
-    known: dict[Path, dict[str, Any]] = {}
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hundreds of thousands of values come to be, none of them garbage: the collector would look at them over and over."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
+def read(directory: Path, traces: bool = True) -> list[Evidence]:
+    """All evidence in a results directory, by column name. Raises Unreadable.
+
+    traces: whether cells come with theirs, which are most of it.
+    """
+    # Columns share their traces: each file is parsed once.
+    known: dict[Path, dict[str, Any]] | None = {} if traces else None
     return [_column(path, _load(path), known) for path in sorted(directory.glob("*.json"))]
 
 
@@ -56,14 +74,20 @@ def read_column(path: Path) -> Evidence:
     return _column(path, _load(path), {})
 
 
-def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]]) -> Evidence:
-    """The evidence of one column. data: what its file holds. known: the trace files that were read already, and grows."""
+def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> Evidence:
+    """The evidence of one column, without traces when known is None.
+
+    data: what its file holds. known: the trace files that were read already, and grows.
+    """
     try:
         folder = path.parent / _folder(str(data["column"]))
-        traces = {case: folder / f"{case}.json" for case in data["cells"]}
-        known |= {file: _traces(file) for file in traces.values() if file not in known}
-        cells = tuple(_cell(case, entry, known[traces[case]]) for case, entries in data["cells"].items() for entry in entries)
-        return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), cells,
+        cells: list[Cell] = []
+        for case, entries in data["cells"].items():
+            file = folder / f"{case}.json"
+            if known is not None and file not in known:
+                known[file] = _traces(file)
+            cells += [_cell(case, fields, None if known is None else known[file]) for fields in entries]
+        return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), tuple(cells),
                         remark=str(data.get("remark", "")))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"{path} is no results file of ksem ({type(error).__name__}: {error}): "
@@ -88,6 +112,7 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str],
     return write_entries(directory, entries, cases, is_meant)
 
 
+@_uncollected()
 def write_entries(directory: Path, fresh: Iterable[tuple[Evidence, Sequence[Entry]]], cases: Iterable[str],
                   is_meant: Callable[[Entry], bool]) -> list[str]:
     """The same for columns without their cells, and the cells as they are stored."""
@@ -176,11 +201,12 @@ def _entry(cell: Cell, trace: str = "", events: str = "") -> Entry:
     return Entry(cell.case, line(fields["params"]), line(fields), trace, events)
 
 
-def _cell(case: str, entry: Mapping[str, Any], traces: Mapping[str, Any]) -> Cell:
-    if entry["status"] not in STATUSES:
-        raise ValueError(f"status {entry['status']!r}")
-    events = traces[entry["trace"]] if "trace" in entry else ()
-    return Cell(case, dict(entry["params"]), entry["status"], entry.get("observation"), entry.get("reason", ""), tuple(events))
+def _cell(case: str, fields: Mapping[str, Any], traces: Mapping[str, Any] | None) -> Cell:
+    if fields["status"] not in STATUSES:
+        raise ValueError(f"status {fields['status']!r}")
+    events = traces[fields["trace"]] if traces is not None and "trace" in fields else ()
+    return Cell(case, dict(fields["params"]), fields["status"], fields.get("observation"), fields.get("reason", ""),
+                tuple(events))
 
 
 def digest(trace: Iterable[Any]) -> str:

@@ -186,6 +186,12 @@ def test_a_trace_that_columns_share_is_read_once(tmp_path: Path) -> None:
     assert one.cells[0].trace[0] is other.cells[0].trace[0]
 
 
+def test_columns_can_be_read_without_their_traces(tmp_path: Path) -> None:
+    store.write(tmp_path, [evidence("one", "6.12", cell({"is": 1}, trace=TRACE))], [CASE])
+    put(tmp_path / "traces" / f"{CASE}.json", "not even looked at")
+    assert store.read(tmp_path, traces=False) == [evidence("one", "6.12", cell({"is": 1}))]
+
+
 def test_a_trace_goes_with_the_last_cell_that_refers_to_it(tmp_path: Path) -> None:
     both = [evidence(name, "6.12", cell({"is": 1}, trace=TRACE)) for name in ("one", "two")]
     store.write(tmp_path, both, [CASE])
