@@ -152,11 +152,14 @@ class Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-        """A machine ends with its column's last item."""
+        """A machine ends with its column's last item; until then it knows what comes next."""
+        following = None
+        if isinstance(item, CaseItem) and isinstance(nextitem, CaseItem) and item.column == nextitem.column:
+            following = item.following = (nextitem.behaviour, nextitem.params)
         try:
             return (yield)
         finally:
-            if not isinstance(nextitem, CaseItem) or not isinstance(item, CaseItem) or nextitem.column != item.column:
+            if following is None:
                 self.close()
 
     @pytest.hookimpl(wrapper=True)
@@ -285,6 +288,7 @@ class CaseItem(pytest.Item):
     def prepare(self, session: Session, behaviour: catalog.Behaviour, column: Column, params: Params) -> None:
         """What the item is about (pytest makes items from names alone)."""
         self.ksem, self.behaviour, self.column, self.params = session, behaviour, column, params
+        self.following: tuple[catalog.Behaviour, Params] | None = None
         self.message: dict[str, Any] | None = None
         self.result: Result | None = None
         # As `ksem cases` names it, for -k.
@@ -295,7 +299,7 @@ class CaseItem(pytest.Item):
         runner = self.ksem.runner(self.column)
         known = runner.evidence
         try:
-            cell, trace = runner.run(self.behaviour, self.params)
+            cell, trace = runner.run(self.behaviour, self.params, self.following)
         except Unavailable as failure:
             self.message = {"column": self.column.name, "problem": str(failure), "lost": failure.lost}
             pytest.fail(str(failure), pytrace=False)

@@ -14,6 +14,7 @@ from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
 from ksem.guest.environment import configuration
+from ksem.machine import Request
 from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
 # What a firmware clears its screen with (ECMA-48, control sequences).
@@ -44,15 +45,23 @@ class Runner:
         self._failure: Unavailable | None = None
         self.evidence: Evidence | None = None
 
-    def run(self, behaviour: Behaviour, params: Params) -> tuple[Cell, tuple[str, ...]]:
+    def run(self, behaviour: Behaviour, params: Params,
+            following: tuple[Behaviour, Params] | None = None) -> tuple[Cell, tuple[str, ...]]:
         """One case with one parameter set: the cell without its trace, and the trace's events as lines of JSON.
 
+        following: what will be run next, if that is known: the machine is at it while the caller deals with this cell.
         Raises Unavailable when the column cannot be had at all.
         """
+        request = _request(behaviour, params)
+        if self._running is not None and self._running.machine.ahead not in (None, request):
+            try:
+                self._running.machine.forget()
+            except Lost:
+                # Not due to this case.
+                self.close()
         running = self._started()
         try:
-            answer = running.machine.run(behaviour.name, behaviour.text, params, needs_of(behaviour.case, params),
-                                         behaviour.case.deadline)
+            answer = running.machine.run(request, following and _request(*following))
         except Lost as loss:
             self._say(f"lost in {behaviour.name}: {loss.reason}")
             self.close()
@@ -94,6 +103,11 @@ class Runner:
         release = upstream_release(str(inside["release"]), str(inside["version"]))
         outside = {"package": kernel.package, **running.surroundings}
         return Evidence(self.column.name, release, {**inside, **outside}, (), remark=kernel.remark)
+
+
+def _request(behaviour: Behaviour, params: Params) -> Request:
+    case = behaviour.case
+    return Request(behaviour.name, behaviour.text, params, needs_of(case, params), case.deadline)
 
 
 def described(loss: Lost) -> str:

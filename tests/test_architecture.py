@@ -39,7 +39,8 @@ ALLOWED = {
                       "ksem.machine", "ksem.bootstrap"),
     "ksem.backends.vagrant": ("vagrant",),
     "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "tabulate"),
-    "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.store"),
+    "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.machine",
+                    "ksem.store"),
 }
 # Only these wire things together, and nothing but an entry point imports them.
 WIRING = ("ksem.plugin", "ksem.cli")
