@@ -186,8 +186,10 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Col
     # What would cost every process a second at its end, for nothing: to import hypothesis, where it is installed, and to look
     # for garbage in all that is there, over and over.
     arguments += ["-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
+    if workers != "1":
+        columns = runner.longest_first(columns)
+        arguments += ["-n", workers]
     arguments += [f"--column={column.name}" for column in columns]
-    arguments += ["-n", workers] if workers != "1" else []
     arguments += ["-k", options.k] if options.k else []
     arguments += ["-x"] if options.x else []
     arguments += ["-q"] if options.quiet else []

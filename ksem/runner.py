@@ -15,7 +15,18 @@ from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
 from ksem.guest.environment import configuration
 from ksem.machine import Request
-from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
+from ksem.model import (
+    Cell,
+    Column,
+    Evidence,
+    Kernel,
+    KsemError,
+    Lost,
+    Say,
+    Unavailable,
+    release_key,
+    upstream_release,
+)
 
 # What a firmware clears its screen with (ECMA-48, control sequences).
 _ESCAPES = re.compile(r"\x1b(c|\[[0-?]*[ -/]*[@-~])")
@@ -26,6 +37,16 @@ def check(columns: Iterable[Column]) -> None:
     for column in columns:
         kernels.source_of(column).check(column)
         backends.backend(column.backend).check(column)
+
+
+def longest_first(columns: Iterable[Column]) -> list[Column]:
+    """The order in which several at a time end together: first what has to be fetched or asked, then from new to old."""
+    def expected(column: Column) -> tuple[bool, tuple[int, ...]]:
+        kernel = kernels.source_of(column).at_hand(column)
+        known = kernel is not None and kernel.release[:1].isdigit()
+        # A newer kernel boots for longer and does more in a run.
+        return not known, release_key(kernel.release) if kernel and known else ()
+    return sorted(columns, key=expected, reverse=True)
 
 
 class Runner:

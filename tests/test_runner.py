@@ -21,7 +21,7 @@ from ksem.backends import Running
 from ksem.guest import wire
 from ksem.machine import Machine
 from ksem.model import Column, Kernel
-from ksem.runner import Runner
+from ksem.runner import Runner, longest_first
 
 STARTED = [{"ready": wire.PROTOCOL, "magic": importlib.util.MAGIC_NUMBER.hex()}, {"started": True},
            {"release": "6.12.1", "version": "#1"}, {"loaded": 1}]
@@ -58,6 +58,14 @@ def statuses(runner: Runner, *numbers: int) -> list[tuple[str, Any]]:
         cell, _ = runner.run(NUMBERED, {"n": number}, ahead)
         found.append((cell.status, cell.observation and cell.observation["n"]))
     return found
+
+
+def test_columns_start_with_what_is_not_known_and_then_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    releases = {"a": "6.9", "b": "6.12.3", "c": "7.3-rc1", "d": "-"}
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(
+        at_hand=lambda column: Kernel(releases[column.name]) if column.name in releases else None))
+    columns = [Column(name, "qemu", "debian:x") for name in "abcde"]
+    assert "".join(column.name for column in longest_first(columns)) in ("edcba", "decba")
 
 
 @pytest.fixture

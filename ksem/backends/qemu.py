@@ -1,8 +1,8 @@
 """Boots a kernel directly in QEMU: no network, no disk but those of `disks`, the agent alone on a serial line.
 
-Contract: the standard library, `bzimage`, `initramfs`, `machine`, `model`, `cache`, `disks`. QEMU's standard input and output
-are the agent's line, so a machine that ends is noticed at once and nothing has a name that could be left behind; kernel
-and initramfs are anonymous files. QEMU dies with the process that started it.
+Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `machine`, `model`, `cache`, `disks`. QEMU's standard
+input and output are the agent's line, so a machine that ends is noticed at once and nothing has a name that could be left
+behind; kernel and initramfs are anonymous files. QEMU dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ksem import bzimage, cache, disks, initramfs
+from ksem import bzimage, cache, disks, initramfs, kernel_modules
 from ksem.backends import Running
 from ksem.guest.disks import serial
 from ksem.guest.wire import Channel
@@ -72,7 +72,7 @@ def check(column: Column) -> None:
 def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
     if kernel.modules is None:
         return initramfs.build({}, {})
-    contents, order = initramfs.module_files(kernel.modules, sorted(modules))
+    contents, order = kernel_modules.files(kernel.modules, modules)
     return initramfs.build(contents, order)
 
 
