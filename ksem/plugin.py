@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
-from xdist.workermanage import WorkerController
 
 from ksem import catalog, store
 from ksem.guest.case import Params, combinations
@@ -224,35 +222,13 @@ class Session:
         self.close()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object:
         """Columns as the units of work (xdist's own groups rename items, which pytest 9 no longer allows)."""
-        return ColumnScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
-
-
-class ColumnScheduling(LoadScopeScheduling):
-    """Gives each column to one worker. What is done is taken out: xdist would count all items anew after each."""
-
-    def schedule(self) -> None:
-        """As soon as every worker has collected: who is where in the common order."""
-        self._indices = {nodeid: index for index, nodeid in enumerate(next(iter(self.registered_collections.values())))}
-        super().schedule()
-
-    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """One item less for that worker; a new column when it is at the end of one."""
-        nodeid = self.registered_collections[node][item_index]
-        self.assigned_work[node][self._split_scope(nodeid)].pop(nodeid, None)
-        self._reschedule(node)
-
-    def _assign_work_unit(self, node: WorkerController) -> None:
-        column, unit = self.workqueue.popitem(last=False)
-        self.assigned_work.setdefault(node, {})[column] = unit
-        node.send_runtest_some([self._indices[nodeid] for nodeid in unit])
-
-    def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
-        return sum(map(len, workload.values()))
-
-    def _split_scope(self, nodeid: str) -> str:
-        return nodeid.rpartition(".py::")[2].partition("[")[0]
+        if config.getvalue("dist") != "loadgroup":
+            return None
+        # Here, as it is slow to import, and one kernel is run without.
+        from ksem.scheduling import ColumnScheduling
+        return ColumnScheduling(config, log)
 
 
 class CaseFile(pytest.File):

@@ -23,6 +23,7 @@ ALLOWED = {
     "ksem": (),
     "ksem.model": (),
     "ksem.guest": ("ksem.guest",),
+    "ksem.scheduling": ("xdist",),
     "ksem.lines": ("ksem.guest.trace",),
     "ksem.cache": (MODEL, "platformdirs"),
     "ksem.initramfs": (MODEL,),
@@ -108,7 +109,7 @@ def test_a_case_imports_what_travels_with_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("libraries", "rooms"), [
-    (PYTEST, ("ksem.plugin", "ksem.cli")),
+    (PYTEST, ("ksem.plugin", "ksem.cli", "ksem.scheduling")),
     (("tabulate",), ("ksem.renderers",)),
     (("vagrant",), ("ksem.backends.vagrant",)),
     (("platformdirs",), ("ksem.cache",)),
