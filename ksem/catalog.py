@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import tomllib
 import types
 from collections.abc import Iterable
@@ -62,11 +63,16 @@ def behaviours(root: Path) -> list[Behaviour]:
 
 def behaviour(path: Path, cases: Path) -> Behaviour:
     """One case file, checked. Raises KsemError."""
-    name = ".".join(path.relative_to(cases).with_suffix("").parts)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise KsemError(f"{path}: cannot be read: {error}") from None
+    return _behaviour(".".join(path.relative_to(cases).with_suffix("").parts), path, text)
+
+
+@functools.cache
+def _behaviour(name: str, path: Path, text: str) -> Behaviour:
+    # Remembered, as pytest asks for a file at a time and others for all; an edited file has another text.
     module = types.ModuleType(f"cases.{name}")
     module.__file__ = str(path)
     try:

@@ -170,7 +170,7 @@ def _run(options: argparse.Namespace) -> int:
         raise KsemError(f"no case matches -k {options.k!r}: `ksem cases` lists the cases")
     if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         return 2
-    evidence = [one for one in store.read(results) if one.column in {column.name for column in columns}]
+    evidence = [one for one in store.read(results, traces=False) if one.column in {column.name for column in columns}]
     ran = [one for one in behaviours if one.name in witness.cases]
     print()
     _show(matrix.build(ran, _with_problems(evidence, witness.problems, ran)), "terminal")
@@ -183,8 +183,13 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Col
     arguments = [str(root / "cases"), f"--rootdir={root}", f"--results={results}", "--no-header", "--tb=no", "-rN"]
     # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # What would cost every process a second at its end, for nothing: to import hypothesis, where it is installed, and to look
+    # for garbage in all that is there, over and over.
+    arguments += ["-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
+    if workers != "1":
+        columns = runner.longest_first(columns)
+        arguments += ["-n", workers]
     arguments += [f"--column={column.name}" for column in columns]
-    arguments += ["-n", workers] if workers != "1" else []
     arguments += ["-k", options.k] if options.k else []
     arguments += ["-x"] if options.x else []
     arguments += ["-q"] if options.quiet else []
@@ -235,7 +240,7 @@ def _matrix(options: argparse.Namespace) -> int:
 
 def _evidence(path: Path) -> list[Evidence]:
     if path.is_dir():
-        return store.read(path)
+        return store.read(path, traces=False)
     if path.is_file():
         return [store.read_column(path)]
     raise KsemError(f"{path} does not exist: name a directory of evidence")

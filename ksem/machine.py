@@ -1,22 +1,24 @@
 """The host's end of an agent: what every backend gives out once its machine answers.
 
-Contract: `model` and `ksem.guest`. Whatever the wire does wrong becomes `Lost`.
+Contract: `model`, `lines` and `ksem.guest`. Whatever the wire does wrong becomes `Lost`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import marshal
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ksem.guest
+from ksem import lines
 from ksem.guest import wire
-from ksem.guest.trace import spelled
 from ksem.model import Answer, KsemError, Lost
 
 GUEST = Path(ksem.guest.__file__).parent
@@ -34,6 +36,7 @@ def guest_modules(compiled: bool) -> dict[str, str | list[str]]:
             else path.read_text() for path in paths}
 
 
+@functools.cache
 def _code(text: str, filename: str, lines: bool) -> str:
     """A module's code as text (bytes as latin-1), without docstrings; without line numbers it is only half as long."""
     code = compile(text, filename, "exec", optimize=2)
@@ -54,6 +57,27 @@ def _with_source(traceback: str, filename: str, text: str) -> str:
                   lambda place: f"{place.group()}\n    {lines[int(place.group(1)) - 1].strip()}", traceback, flags=re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class Request:
+    """One run of a case (a dotted module name below `cases.`, and its text) with one parameter set; deadline in seconds."""
+
+    case: str
+    source: str
+    params: Mapping[str, Any]
+    needs: tuple[str, ...]
+    deadline: float
+
+    @property
+    def module(self) -> str:
+        """What the far side imports."""
+        return f"cases.{self.case}"
+
+    @property
+    def filename(self) -> str:
+        """What its tracebacks call the text."""
+        return self.module.replace(".", "/") + ".py"
+
+
 class Machine:
     """A running kernel with an agent in it.
 
@@ -66,6 +90,9 @@ class Machine:
         self._sent: dict[str, str] = {}
         # Whether the far side runs this very Python, and so its code.
         self._same = False
+        # What the answers that are under way will be told by, in order.
+        self._owed: list[str] = []
+        self.ahead: Request | None = None
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
@@ -73,48 +100,82 @@ class Machine:
         if ready.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {ready.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
         self._same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        self._ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, MARGIN, "started")
+        self._ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of."""
-        return self._ask({"environment": sorted(options)}, MARGIN, "release")
+        return self._ask({"environment": sorted(options)}, "release")
 
-    def run(self, case: str, source: str, params: Mapping[str, Any], needs: tuple[str, ...],
-            deadline: float) -> Answer:
-        """Run one case (a dotted module name below `cases.`) with one parameter set. Raises Lost."""
-        module = f"cases.{case}"
-        filename = module.replace(".", "/") + ".py"
-        if self._sent.get(module) != source:
-            sent = [_code(source, filename, True)] if self._same else source
-            self._ask({"load": {module: sent}}, MARGIN, "loaded")
-            self._sent[module] = source
-        request = {"case": module, "params": dict(params), "needs": list(needs), "deadline": deadline}
-        answer = self._ask({"run": request}, deadline + MARGIN, "status")
+    def run(self, request: Request, following: Request | None = None) -> Answer:
+        """The answer to a request. Raises Lost, which is then due to this request.
+
+        following: the one that comes next, if that is known. The far side is at it while we deal with the answer to the
+        first. It stays `ahead` until it is run or forgotten; nothing else can be run before.
+        """
+        assert self.ahead in (None, request)
+        if self.ahead is None:
+            self._send_run(request)
+        self.ahead = None
+        answer = self._answer(request.deadline + MARGIN)
+        if following is not None:
+            # If that fails, it is the next request that will find out.
+            with contextlib.suppress(Lost):
+                self._send_run(following)
+                self.ahead = following
+        return self._understood(request, answer)
+
+    def forget(self) -> None:
+        """See the request that is ahead answered, though nobody wants to know. Raises Lost."""
+        if self.ahead is not None:
+            timeout, self.ahead = self.ahead.deadline + MARGIN, None
+            self._answer(timeout)
+
+    def _send_run(self, request: Request) -> None:
+        if self._sent.get(request.module) != request.source:
+            sent = [_code(request.source, request.filename, True)] if self._same else request.source
+            self._send({"load": {request.module: sent}}, "loaded")
+            self._sent[request.module] = request.source
+        self._send({"run": {"case": request.module, "params": dict(request.params), "needs": list(request.needs),
+                            "deadline": request.deadline}}, "status")
+
+    def _understood(self, request: Request, answer: dict[str, Any]) -> Answer:
         if answer["status"] not in STATUSES:
             raise Lost(f"the agent answered with the status {answer['status']!r}", self._console())
         try:
-            trace = spelled(answer.get("trace", []), answer.get("pids", {}))
+            trace = lines.trace(answer.get("trace", []), answer.get("pids", {}))
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
             raise Lost(f"the agent sent a trace that cannot be read ({error!r})", self._console()) from error
         observation = answer.get("observation")
         return Answer(answer["status"], observation if isinstance(observation, dict) else None,
                       str(answer.get("reason", "")),
-                      _with_source(str(answer.get("traceback", "")), filename, source), trace)
+                      _with_source(str(answer.get("traceback", "")), request.filename, request.source), trace)
 
     def stop(self) -> None:
         """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""
         with contextlib.suppress(wire.WireError, OSError):
             self._channel.send({"stop": True}, 1.0)
 
-    def _ask(self, request: dict[str, Any], timeout: float, key: str) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], key: str) -> dict[str, Any]:
+        self._send(request, key)
+        return self._answer(MARGIN)
+
+    def _send(self, request: dict[str, Any], key: str) -> None:
+        """Send a request whose answer has that key."""
         try:
-            self._channel.send(request, timeout)
+            self._channel.send(request, MARGIN)
         except (wire.WireError, OSError) as error:
             raise Lost(f"the machine stopped listening ({error})", self._console()) from error
-        answer = self._receive(timeout, "the machine did not answer")
-        if key not in answer:
-            raise Lost(f"the agent answered {sorted(answer)} instead of {key}", self._console())
-        return answer
+        self._owed.append(key)
+
+    def _answer(self, timeout: float) -> dict[str, Any]:
+        """The answer to the last request; those to earlier ones are seen to be right."""
+        while True:
+            key = self._owed.pop(0)
+            answer = self._receive(timeout, "the machine did not answer")
+            if key not in answer:
+                raise Lost(f"the agent answered {sorted(answer)} instead of {key}", self._console())
+            if not self._owed:
+                return answer
 
     def _receive(self, timeout: float, what: str) -> dict[str, Any]:
         try:

@@ -97,14 +97,20 @@ def _cell_key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
 
 def leaves(value: Any, path: str = "") -> dict[str, str]:
     """An observation as {path: text}: {"copy.flags": "ro, relatime"}. Lists of scalars are one leaf."""
-    if isinstance(value, Mapping) and value:
-        merged: dict[str, str] = {}
+    found: dict[str, str] = {}
+    _collect(value, path, found)
+    return found
+
+
+def _collect(value: Any, path: str, found: dict[str, str]) -> None:
+    # dict first: to ask for a Mapping takes longer.
+    if isinstance(value, dict | Mapping) and value:
         for key, inner in value.items():
-            merged |= leaves(inner, f"{path}.{key}" if path else str(key))
-        return merged
-    if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
-        return {path: ", ".join(map(_word, value)) or "none"}
-    return {path: _word(value)}
+            _collect(inner, f"{path}.{key}" if path else str(key), found)
+    elif isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
+        found[path] = ", ".join(map(_word, value)) or "none"
+    else:
+        found[path] = _word(value)
 
 
 def _word(value: Any) -> str:
@@ -147,6 +153,8 @@ def _contrast(one: Result, other: Result) -> str:
     """What two results differ in, or nothing."""
     if one.cell.status != other.cell.status:
         return f"{one.cell.status} / {other.cell.status}"
+    if one.cell.observation == other.cell.observation:
+        return ""
     differing = _differing(leaves(one.cell.observation), leaves(other.cell.observation))
     rest = len(differing) - SPELLED
     return "; ".join(differing[:SPELLED]) + (f"; and {rest} more" if rest > 0 else "")
@@ -177,15 +185,17 @@ def table(section: Section, columns: Sequence[Evidence]) -> Table:
 
 def _texts(row: Row, notes: list[str]) -> list[str]:
     """A text for each result of a row: its verdict, with the values in which the columns differ."""
-    seen = [leaves(result.cell.observation) for result in row.results if result.cell.observation is not None]
-    paths = [path for path in {path: None for one in seen for path in one} if len({one.get(path) for one in seen}) > 1]
+    observed = [result.cell.observation for result in row.results if result.cell.observation is not None]
+    paths: list[str] = []
+    if any(one != observed[0] for one in observed):
+        seen = [leaves(one) for one in observed]
+        paths = [path for path in {path: None for one in seen for path in one} if len({one.get(path) for one in seen}) > 1]
     return [_text(result, paths, notes) for result in row.results]
 
 
 def _text(result: Result, paths: Sequence[str], notes: list[str]) -> str:
     if result.verdict is Verdict.CONFORMS:
-        values = _values(leaves(result.cell.observation), paths)
-        return values or "ok"
+        return _values(leaves(result.cell.observation), paths) if paths else "ok"
     if result.verdict is Verdict.DIFFERS:
         actual, right = leaves(result.cell.observation), leaves(result.expected)
         wrong = [path for path in {**right, **actual} if actual.get(path) != right.get(path)]

@@ -136,13 +136,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an agent said to one request."""
+    """What an agent said to one request. trace: its events as they are stored, a line of JSON each."""
 
     status: str
     observation: Mapping[str, Any] | None = None
     reason: str = ""
     traceback: str = ""
-    trace: tuple[Any, ...] = ()
+    trace: tuple[str, ...] = ()
 
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:[-~]?rc(\d+))?")

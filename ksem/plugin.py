@@ -11,8 +11,9 @@ in every junit file, trace and all.
 from __future__ import annotations
 
 import ctypes
-import dataclasses
+import gc
 import json
+import marshal
 import signal
 import sys
 import threading
@@ -21,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from ksem import catalog, store
 from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
+from ksem.lines import line
 from ksem.matrix import leaves
-from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
+from ksem.model import Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.runner import Runner, check
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST)
@@ -96,7 +97,8 @@ class Session:
         self._behaviours: list[catalog.Behaviour] | None = None
         self._runner: Runner | None = None
         self._heads: dict[str, Evidence] = {}
-        self._cells: dict[str, list[Cell]] = {}
+        self._entries: dict[str, list[store.Entry]] = {}
+        self._events: dict[str, str] = {}
         self.problems: dict[str, Unavailable] = {}
 
     @property
@@ -142,13 +144,20 @@ class Session:
         order = {column: number for number, column in enumerate(self.columns)}
         items.sort(key=lambda item: order[item.column] if isinstance(item, CaseItem) else -1)
 
+    def pytest_collection_finish(self) -> None:
+        """What was collected stays for the whole run: the garbage collector need not look at it again and again."""
+        gc.freeze()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-        """A machine ends with its column's last item."""
+        """A machine ends with its column's last item; until then it knows what comes next."""
+        following = None
+        if isinstance(item, CaseItem) and isinstance(nextitem, CaseItem) and item.column == nextitem.column:
+            following = item.following = (nextitem.behaviour, nextitem.params)
         try:
             return (yield)
         finally:
-            if not isinstance(nextitem, CaseItem) or not isinstance(item, CaseItem) or nextitem.column != item.column:
+            if following is None:
                 self.close()
 
     @pytest.hookimpl(wrapper=True)
@@ -170,15 +179,30 @@ class Session:
             self.problems[column] = Unavailable(message["problem"], message["lost"])
         if "head" in message:
             self._heads[column] = Evidence(column, **message["head"], cells=())
-        if "cell" in message:
-            cell = message["cell"]
-            self._cells.setdefault(column, []).append(Cell(**{**cell, "trace": tuple(cell["trace"])}))
+        if "entry" in message:
+            entry = store.Entry(*message["entry"])
+            # Columns share most traces: each is kept once.
+            events = self._events.setdefault(entry.trace, entry.events)
+            self._entries.setdefault(column, []).append(entry._replace(events=events))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any], dict[str, Any]]:
+        """A report goes to the controller as one piece: execnet packs value by value, in Python."""
+        data = yield
+        # Version 2 is the same in every Python: workers may be on other machines.
+        return {"ksem": marshal.dumps(data, 2)} if self.worker else data
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
+        """Unpack it for those who know how a report is made of it."""
+        if "ksem" in data:
+            data.update(marshal.loads(data.pop("ksem")))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
         self.close()
-        if self.worker or not self._cells:
+        if self.worker or not self._entries:
             return
         try:
             self._store()
@@ -187,9 +211,10 @@ class Session:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _store(self) -> None:
-        fresh = [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
-        meant = {behaviour.name: combinations(behaviour.case) for behaviour in self.behaviours}
-        for notice in store.write(self.results, fresh, meant, lambda cell: dict(cell.params) in meant[cell.case]):
+        fresh = [(self._heads[column], entries) for column, entries in self._entries.items()]
+        meant = {(one.name, line(params)) for one in self.behaviours for params in combinations(one.case)}
+        cases = {name for name, _ in meant}
+        for notice in store.write_entries(self.results, fresh, cases, lambda entry: entry[:2] in meant):
             print(f"ksem: {notice}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:
@@ -197,16 +222,13 @@ class Session:
         self.close()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object:
         """Columns as the units of work (xdist's own groups rename items, which pytest 9 no longer allows)."""
-        return ColumnScheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
-
-
-class ColumnScheduling(LoadScopeScheduling):
-    """Gives each column to one worker."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return nodeid.rpartition(".py::")[2].partition("[")[0]
+        if config.getvalue("dist") != "loadgroup":
+            return None
+        # Here, as it is slow to import, and one kernel is run without.
+        from ksem.scheduling import ColumnScheduling
+        return ColumnScheduling(config, log)
 
 
 class CaseFile(pytest.File):
@@ -242,6 +264,7 @@ class CaseItem(pytest.Item):
     def prepare(self, session: Session, behaviour: catalog.Behaviour, column: Column, params: Params) -> None:
         """What the item is about (pytest makes items from names alone)."""
         self.ksem, self.behaviour, self.column, self.params = session, behaviour, column, params
+        self.following: tuple[catalog.Behaviour, Params] | None = None
         self.message: dict[str, Any] | None = None
         self.result: Result | None = None
         # As `ksem cases` names it, for -k.
@@ -253,16 +276,16 @@ class CaseItem(pytest.Item):
         known = runner.evidence
         self.user_properties.append(("column", self.column.name))
         try:
-            cell = runner.run(self.behaviour, self.params)
+            cell, trace = runner.run(self.behaviour, self.params, self.following)
         except Unavailable as failure:
             self.message = {"column": self.column.name, "problem": str(failure), "lost": failure.lost}
             pytest.fail(str(failure), pytrace=False)
         evidence = runner.evidence
         assert evidence is not None
-        self.message = {"column": self.column.name, "cell": dataclasses.asdict(cell)}
+        self.message = {"column": self.column.name, "entry": store.entry(cell, trace)}
         if evidence is not known:
-            head = dataclasses.asdict(evidence)
-            self.message["head"] = {key: head[key] for key in ("release", "environment", "remark")}
+            self.message["head"] = {"release": evidence.release, "environment": evidence.environment,
+                                    "remark": evidence.remark}
         self.result = judge(self.behaviour.case, cell, evidence)
         self.user_properties += [("release", evidence.release), ("verdict", self.result.verdict.value),
                                  ("observation", json.dumps(cell.observation, sort_keys=True))]

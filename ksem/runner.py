@@ -14,7 +14,19 @@ from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
 from ksem.guest.environment import configuration
-from ksem.model import Cell, Column, Evidence, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
+from ksem.machine import Request
+from ksem.model import (
+    Cell,
+    Column,
+    Evidence,
+    Kernel,
+    KsemError,
+    Lost,
+    Say,
+    Unavailable,
+    release_key,
+    upstream_release,
+)
 
 # What a firmware clears its screen with (ECMA-48, control sequences).
 _ESCAPES = re.compile(r"\x1b(c|\[[0-?]*[ -/]*[@-~])")
@@ -25,6 +37,16 @@ def check(columns: Iterable[Column]) -> None:
     for column in columns:
         kernels.source_of(column).check(column)
         backends.backend(column.backend).check(column)
+
+
+def longest_first(columns: Iterable[Column]) -> list[Column]:
+    """The order in which several at a time end together: first what has to be fetched or asked, then from new to old."""
+    def expected(column: Column) -> tuple[bool, tuple[int, ...]]:
+        kernel = kernels.source_of(column).at_hand(column)
+        known = kernel is not None and kernel.release[:1].isdigit()
+        # A newer kernel boots for longer and does more in a run.
+        return not known, release_key(kernel.release) if kernel and known else ()
+    return sorted(columns, key=expected, reverse=True)
 
 
 class Runner:
@@ -44,18 +66,29 @@ class Runner:
         self._failure: Unavailable | None = None
         self.evidence: Evidence | None = None
 
-    def run(self, behaviour: Behaviour, params: Params) -> Cell:
-        """One case with one parameter set. Raises Unavailable when the column cannot be had at all."""
+    def run(self, behaviour: Behaviour, params: Params,
+            following: tuple[Behaviour, Params] | None = None) -> tuple[Cell, tuple[str, ...]]:
+        """One case with one parameter set: the cell without its trace, and the trace's events as lines of JSON.
+
+        following: what will be run next, if that is known: the machine is at it while the caller deals with this cell.
+        Raises Unavailable when the column cannot be had at all.
+        """
+        request = _request(behaviour, params)
+        if self._running is not None and self._running.machine.ahead not in (None, request):
+            try:
+                self._running.machine.forget()
+            except Lost:
+                # Not due to this case.
+                self.close()
         running = self._started()
         try:
-            answer = running.machine.run(behaviour.name, behaviour.text, params, needs_of(behaviour.case, params),
-                                         behaviour.case.deadline)
+            answer = running.machine.run(request, following and _request(*following))
         except Lost as loss:
             self._say(f"lost in {behaviour.name}: {loss.reason}")
             self.close()
-            return Cell(behaviour.name, params, "lost", reason=described(loss))
+            return Cell(behaviour.name, params, "lost", reason=described(loss)), ()
         reason = f"{answer.reason}\n{answer.traceback}".strip()
-        return Cell(behaviour.name, params, answer.status, answer.observation, reason, answer.trace)
+        return Cell(behaviour.name, params, answer.status, answer.observation, reason), answer.trace
 
     def close(self) -> None:
         """End the machine. The next run starts another."""
@@ -91,6 +124,11 @@ class Runner:
         release = upstream_release(str(inside["release"]), str(inside["version"]))
         outside = {"package": kernel.package, **running.surroundings}
         return Evidence(self.column.name, release, {**inside, **outside}, (), remark=kernel.remark)
+
+
+def _request(behaviour: Behaviour, params: Params) -> Request:
+    case = behaviour.case
+    return Request(behaviour.name, behaviour.text, params, needs_of(case, params), case.deadline)
 
 
 def described(loss: Lost) -> str:

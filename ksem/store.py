@@ -1,22 +1,25 @@
 """Evidence on disk: results/COLUMN.json and results/traces/CASE.json, the same bytes for the same observations.
 
-Contract: the standard library, `model`, `cache` (for atomic writes). Nothing is judged here. A trace is stored once, under the
-digest of its events, where several columns agree. A file that cannot be read is never overwritten.
+Contract: the standard library, `model`, `lines`, `cache` (for atomic writes). Nothing is judged here. A trace is stored once,
+under the digest of its events, where several columns agree. A file that cannot be read is never overwritten.
 
 Schema 1: the first.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import json
 import os
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ksem import cache
+from ksem.lines import line
 from ksem.model import Cell, Evidence, KsemError
 
 SCHEMA = 1
@@ -25,39 +28,79 @@ TRACES, OWN_TRACES = "traces", "traces-here"
 STATUSES = ("observed", "unsupported", "broken", "lost")
 
 
+class Entry(NamedTuple):
+    """A cell as it is stored: nothing but texts, so that it travels and is kept at no cost.
+
+    params: JSON, by which a case's cells are ordered. text: its line of COLUMN.json. trace: the name of its trace, if it has
+    one. events: the trace's lines, or nothing when it is stored already.
+    """
+
+    case: str
+    params: str
+    text: str
+    trace: str = ""
+    events: str = ""
+
+
 class Unreadable(KsemError):
     """A results file of a future schema, cut short, or of another kind."""
 
 
-def read(directory: Path) -> list[Evidence]:
-    """All evidence in a results directory, by column name. Raises Unreadable."""
-    # Columns share their traces, which are most of it: each file is parsed once.
-    known: dict[Path, dict[str, Any]] = {}
-    return [_column(path, known) for path in sorted(directory.glob("*.json"))]
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hundreds of thousands of values come to be, none of them garbage: the collector would look at them over and over."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_uncollected()
+def read(directory: Path, traces: bool = True) -> list[Evidence]:
+    """All evidence in a results directory, by column name. Raises Unreadable.
+
+    traces: whether cells come with theirs, which are most of it.
+    """
+    # Columns share their traces: each file is parsed once.
+    known: dict[Path, dict[str, Any]] | None = {} if traces else None
+    return [_column(path, _load(path), known) for path in sorted(directory.glob("*.json"))]
 
 
 def read_column(path: Path) -> Evidence:
     """The evidence of one column. Raises Unreadable."""
-    return _column(path, {})
+    return _column(path, _load(path), {})
 
 
-def _column(path: Path, known: dict[Path, dict[str, Any]]) -> Evidence:
-    """The evidence of one column. known: the trace files that were read already, and grows."""
-    data = _load(path)
+def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> Evidence:
+    """The evidence of one column, without traces when known is None.
+
+    data: what its file holds. known: the trace files that were read already, and grows.
+    """
     try:
         folder = path.parent / _folder(str(data["column"]))
-        traces = {case: folder / f"{case}.json" for case in data["cells"]}
-        known |= {file: _traces(file) for file in traces.values() if file not in known}
-        cells = tuple(_cell(case, entry, known[traces[case]]) for case, entries in data["cells"].items() for entry in entries)
-        return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), cells,
+        cells: list[Cell] = []
+        for case, entries in data["cells"].items():
+            file = folder / f"{case}.json"
+            if known is not None and file not in known:
+                known[file] = _traces(file)
+            cells += [_cell(case, fields, None if known is None else known[file]) for fields in entries]
+        return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), tuple(cells),
                         remark=str(data.get("remark", "")))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"{path} is no results file of ksem ({type(error).__name__}: {error}): "
                          "restore it from version control or move it away") from None
 
 
+def entry(cell: Cell, trace: Sequence[str]) -> Entry:
+    """A cell as it is stored, with its trace's events as lines of JSON."""
+    return _entry(cell, _name(trace), ",\n  ".join(trace)) if trace else _entry(cell)
+
+
 def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str],
-          is_meant: Callable[[Cell], bool] = lambda cell: True) -> list[str]:
+          is_meant: Callable[[Entry], bool] = lambda entry: True) -> list[str]:
     """Merge fresh evidence into a results directory; cells of cases that are no more go. Returns what was set aside.
 
     is_meant: whether a case still has the parameter set of a cell.
@@ -65,30 +108,33 @@ def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str],
     Cells that were not run again stay when release and environment are still the same: otherwise they
     would speak of another kernel.
     """
+    entries = ((one, [entry(cell, tuple(map(line, cell.trace))) for cell in one.cells]) for one in fresh)
+    return write_entries(directory, entries, cases, is_meant)
+
+
+@_uncollected()
+def write_entries(directory: Path, fresh: Iterable[tuple[Evidence, Sequence[Entry]]], cases: Iterable[str],
+                  is_meant: Callable[[Entry], bool]) -> list[str]:
+    """The same for columns without their cells, and the cells as they are stored."""
     fresh = list(fresh)
-    for folder in {_folder(evidence.column) for evidence in fresh}:
+    for folder in {_folder(evidence.column) for evidence, _ in fresh}:
         _make(directory / folder)
     current = set(cases)
-    notices = []
+    notices: list[str] = []
     with cache.locked(directory):
-        for path in _trace_files(directory):
-            try:
-                _traces(path)
-            except Unreadable as problem:
-                notices.append(f"{problem}; set aside as {_set_aside(path).name}")
-        for evidence in fresh:
-            path = directory / f"{file_name(evidence.column)}.json"
-            try:
-                old = read_column(path) if path.exists() else None
-            except Unreadable as problem:
-                notices.append(f"{problem}; set aside as {_set_aside(path).name}")
-                old = None
-            if old and not _same(old, evidence):
-                notices.append(f"{path.name}: {len(old.cells)} cells of another kernel or environment are replaced")
-            merged = [cell for cell in _merged(old, evidence) if cell.case in current and is_meant(cell)]
-            _write_traces(directory / _folder(evidence.column), merged)
-            cache.write_atomically(path, _text(evidence, merged).encode())
-        _drop_unused_traces(directory)
+        known = _known_traces(directory, notices)
+        columns = []
+        for evidence, entries in fresh:
+            old = _stored_entries(directory, evidence, known, notices)
+            merged = {(one.case, one.params): one for one in [*old, *entries] if one.case in current and is_meant(one)}
+            columns.append((evidence, [merged[key] for key in sorted(merged)]))
+        # Traces first: at no moment does a column refer to one that is not there.
+        for path, traces in _fresh_traces(directory, columns).items():
+            known[path] = {name: _events(one) for name, one in (known.get(path, {}) | traces).items()}
+            _write_trace_file(path, known[path])
+        for evidence, kept in columns:
+            cache.write_atomically(_path(directory, evidence), _text(evidence, kept).encode())
+        _drop_unused_traces(directory, known)
     return notices
 
 
@@ -104,11 +150,26 @@ def file_name(column: str) -> str:
     return urllib.parse.quote(column, safe="+:")
 
 
-def _merged(old: Evidence | None, fresh: Evidence) -> list[Cell]:
-    cells = {_key(cell): cell for cell in fresh.cells}
-    if old and _same(old, fresh):
-        cells = {_key(cell): cell for cell in old.cells} | cells
-    return [cells[key] for key in sorted(cells)]
+def _path(directory: Path, evidence: Evidence) -> Path:
+    return directory / f"{file_name(evidence.column)}.json"
+
+
+def _stored_entries(directory: Path, fresh: Evidence, known: dict[Path, dict[str, Any]], notices: list[str]) -> list[Entry]:
+    """What is stored of the same kernel in the same environment; what else is there is noticed."""
+    path = _path(directory, fresh)
+    if not path.exists():
+        return []
+    try:
+        data = _load(path)
+        old = _column(path, data, known)
+    except Unreadable as problem:
+        notices.append(f"{problem}; set aside as {_set_aside(path).name}")
+        return []
+    if not _same(old, fresh):
+        notices.append(f"{path.name}: {len(old.cells)} cells of another kernel or environment are replaced")
+        return []
+    names = (fields.get("trace", "") for entries in data["cells"].values() for fields in entries)
+    return [_entry(cell, name) for cell, name in zip(old.cells, names, strict=True)]
 
 
 def _same(old: Evidence, fresh: Evidence) -> bool:
@@ -118,46 +179,43 @@ def _same(old: Evidence, fresh: Evidence) -> bool:
     return (old.release, told(old)) == (fresh.release, told(fresh))
 
 
-def _key(cell: Cell) -> tuple[str, str]:
-    return cell.case, json.dumps(dict(cell.params), sort_keys=True)
-
-
-def _text(evidence: Evidence, cells: list[Cell]) -> str:
+def _text(evidence: Evidence, entries: Iterable[Entry]) -> str:
     by_case: dict[str, list[str]] = {}
-    for cell in cells:
-        by_case.setdefault(cell.case, []).append(_line(_entry(cell)))
+    for one in entries:
+        by_case.setdefault(one.case, []).append(one.text)
     head = {"schema": SCHEMA, "column": evidence.column, "release": evidence.release, "remark": evidence.remark}
     lines = [f" {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items()]
     environment = json.dumps(evidence.environment, indent=1, sort_keys=True).replace("\n", "\n ")
-    body = ",\n".join(f"  {json.dumps(case)}: [\n   " + ",\n   ".join(entries) + "\n  ]" for case, entries in by_case.items())
+    body = ",\n".join(f"  {json.dumps(case)}: [\n   " + ",\n   ".join(texts) + "\n  ]" for case, texts in by_case.items())
     return "{\n" + "".join(lines) + f' "environment": {environment},\n "cells": {{\n{body}\n }}\n}}\n'
 
 
-def _entry(cell: Cell) -> dict[str, Any]:
-    entry: dict[str, Any] = {"params": dict(cell.params), "status": cell.status}
+def _entry(cell: Cell, trace: str = "", events: str = "") -> Entry:
+    fields: dict[str, Any] = {"params": dict(cell.params), "status": cell.status}
     if cell.observation is not None:
-        entry["observation"] = dict(cell.observation)
+        fields["observation"] = dict(cell.observation)
     if cell.reason:
-        entry["reason"] = cell.reason
-    if cell.trace:
-        entry["trace"] = digest(cell.trace)
-    return entry
+        fields["reason"] = cell.reason
+    if trace:
+        fields["trace"] = trace
+    return Entry(cell.case, line(fields["params"]), line(fields), trace, events)
 
 
-def _cell(case: str, entry: Mapping[str, Any], traces: Mapping[str, Any]) -> Cell:
-    if entry["status"] not in STATUSES:
-        raise ValueError(f"status {entry['status']!r}")
-    events = traces[entry["trace"]] if "trace" in entry else ()
-    return Cell(case, dict(entry["params"]), entry["status"], entry.get("observation"), entry.get("reason", ""), tuple(events))
+def _cell(case: str, fields: Mapping[str, Any], traces: Mapping[str, Any] | None) -> Cell:
+    if fields["status"] not in STATUSES:
+        raise ValueError(f"status {fields['status']!r}")
+    events = traces[fields["trace"]] if traces is not None and "trace" in fields else ()
+    return Cell(case, dict(fields["params"]), fields["status"], fields.get("observation"), fields.get("reason", ""),
+                tuple(events))
 
 
 def digest(trace: Iterable[Any]) -> str:
     """The name of a trace: the first 48 bits of its events' SHA-256."""
-    return hashlib.sha256(_line(list(trace)).encode()).hexdigest()[:12]
+    return _name(map(line, trace))
 
 
-def _line(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(", ", ": "))
+def _name(lines: Iterable[str]) -> str:
+    return hashlib.sha256(f"[{', '.join(lines)}]".encode()).hexdigest()[:12]
 
 
 def _load(path: Path) -> Any:
@@ -185,48 +243,66 @@ def _trace_files(directory: Path) -> list[Path]:
 
 def _traces(path: Path) -> dict[str, Any]:
     traces = _load(path).get("traces") if path.exists() else {}
-    if not isinstance(traces, dict):
+    if not isinstance(traces, dict) or not all(isinstance(trace, list) for trace in traces.values()):
         raise Unreadable(f"{path} holds no traces of ksem: move it away")
     return traces
 
 
-def _write_traces(folder: Path, cells: list[Cell]) -> None:
-    """Add the traces of some cells to those that are there."""
-    by_case: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        if cell.trace:
-            by_case.setdefault(cell.case, {})[digest(cell.trace)] = list(cell.trace)
-    for case, traces in by_case.items():
-        path = folder / f"{case}.json"
-        _write_trace_file(path, _traces(path) | traces)
+def _known_traces(directory: Path, notices: list[str]) -> dict[Path, dict[str, Any]]:
+    """All traces that are stored; a file that cannot be read is set aside."""
+    known = {}
+    for path in _trace_files(directory):
+        try:
+            known[path] = _traces(path)
+        except Unreadable as problem:
+            notices.append(f"{problem}; set aside as {_set_aside(path).name}")
+    return known
+
+
+def _fresh_traces(directory: Path, columns: Iterable[tuple[Evidence, Iterable[Entry]]]) -> dict[Path, dict[str, str]]:
+    """The events of traces that come with their cells, by file and name."""
+    found: dict[Path, dict[str, str]] = {}
+    for evidence, entries in columns:
+        folder = directory / _folder(evidence.column)
+        for one in entries:
+            if one.events:
+                found.setdefault(folder / f"{one.case}.json", {})[one.trace] = one.events
+    return found
+
+
+def _events(trace: Any) -> str:
+    """A trace's lines; a list is one that was read."""
+    return trace if isinstance(trace, str) else ",\n  ".join(map(line, trace))
 
 
 def _write_trace_file(path: Path, traces: Mapping[str, Any]) -> None:
-    blocks = (f" {json.dumps(name)}: [\n  " + ",\n  ".join(map(_line, traces[name])) + "\n ]" for name in sorted(traces))
-    body = ",\n".join(blocks)
+    body = ",\n".join(f" {json.dumps(name)}: [\n  {_events(traces[name])}\n ]" for name in sorted(traces))
     text = f'{{"schema": {SCHEMA}, "traces": {{\n{body}\n}}}}\n'
     if not path.exists() or path.read_text() != text:
         cache.write_atomically(path, text.encode())
 
 
-def _drop_unused_traces(directory: Path) -> None:
-    """Forget traces that no column refers to any more; files that cannot be read keep all of theirs."""
-    used: dict[tuple[str, str], set[str]] = {}
+def _drop_unused_traces(directory: Path, known: Mapping[Path, Mapping[str, Any]]) -> None:
+    """Forget traces that no column refers to any more; while a column cannot be read, all are kept.
+
+    known: all that are stored.
+    """
+    used: dict[Path, set[str]] = {}
     for path in directory.glob("*.json"):
         try:
             data = _load(path)
+            folder = directory / _folder(str(data["column"]))
             for case, entries in data["cells"].items():
-                place = _folder(str(data["column"])), case
-                used.setdefault(place, set()).update(entry["trace"] for entry in entries if "trace" in entry)
+                names = used.setdefault(folder / f"{case}.json", set())
+                names.update(fields["trace"] for fields in entries if "trace" in fields)
         except (Unreadable, KeyError, TypeError, AttributeError):
             return
-    for path in _trace_files(directory):
-        names = used.get((path.parent.name, path.stem), set())
-        kept = {name: events for name, events in _traces(path).items() if name in names}
-        if kept:
+    for path, traces in known.items():
+        kept = {name: trace for name, trace in traces.items() if name in used.get(path, ())}
+        if not kept:
+            path.unlink(missing_ok=True)
+        elif len(kept) < len(traces):
             _write_trace_file(path, kept)
-        else:
-            path.unlink()
 
 
 def _make(directory: Path) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 from ksem.catalog import Behaviour
 from ksem.guest.case import Case
+from ksem.guest.wire import Channel
 from ksem.model import Cell, Evidence
 
 CASE_TEXT = '''"""What a file is."""
 
 from ksem.guest.case import Case
+from ksem.guest.wire import Channel
 
 CASE = Case(claim="A file is a file.", cites=("intro(2)",), params={"kind": ("plain", "other")}, expect={"is": "file"})
 
@@ -56,3 +58,23 @@ def project(root: Path, cases: Mapping[str, str] | None = None, catalog: str | N
         (root / "vms").mkdir()
         (root / "vms" / "catalog.toml").write_text(catalog)
     return root
+
+
+class FarSide(Channel):
+    """Answers what it was told to answer; an exception is raised."""
+
+    def __init__(self, *answers: Any) -> None:
+        super().__init__(-1, -1)
+        self.answers = list(answers)
+        self.sent: list[Any] = []
+        self.timeouts: list[float | None] = []
+
+    def send(self, message: Any, timeout: float | None = None) -> None:
+        self.sent.append(message)
+
+    def receive(self, timeout: float | None = None) -> Any:
+        self.timeouts.append(timeout)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

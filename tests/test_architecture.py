@@ -23,24 +23,28 @@ ALLOWED = {
     "ksem": (),
     "ksem.model": (),
     "ksem.guest": ("ksem.guest",),
+    "ksem.scheduling": ("xdist",),
+    "ksem.lines": ("ksem.guest.trace",),
     "ksem.cache": (MODEL, "platformdirs"),
     "ksem.initramfs": (MODEL,),
+    "ksem.kernel_modules": (MODEL, "ksem.cache", "ksem.initramfs", "zstandard"),
     "ksem.disks": (MODEL, "ksem.cache", "ksem.guest"),
     "ksem.bzimage": (MODEL, "zstandard"),
     "ksem.bootstrap": ("ksem.machine", "ksem.guest.wire"),
-    "ksem.machine": (MODEL, "ksem.guest"),
+    "ksem.machine": (MODEL, "ksem.guest", "ksem.lines"),
     "ksem.judge": (MODEL, CASE),
     "ksem.matrix": (MODEL, CASE, "ksem.judge", "ksem.catalog"),
-    "ksem.store": (MODEL, "ksem.cache"),
+    "ksem.store": (MODEL, "ksem.cache", "ksem.lines"),
     "ksem.catalog": (MODEL, CASE, "ksem.guest.syscalls", "ksem.kernels", "ksem.backends"),
     "ksem.kernels": (MODEL, "ksem.kernels", "ksem.bzimage", "ksem.cache", "ksem.initramfs"),
     "ksem.backends": (MODEL, "ksem.backends", "ksem.bzimage", "ksem.cache", "ksem.disks", "ksem.guest", "ksem.initramfs",
-                      "ksem.machine", "ksem.bootstrap"),
+                      "ksem.kernel_modules", "ksem.machine", "ksem.bootstrap"),
     "ksem.backends.vagrant": ("vagrant",),
     "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "ksem.renderers", "tabulate"),
     "ksem.renderers.html": ("jinja2", "markupsafe"),
     "ksem.renderers.html.content": ("ksem.guest.syscalls",),
-    "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.store"),
+    "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.machine",
+                    "ksem.store"),
 }
 # Only these wire things together, and nothing but an entry point imports them.
 WIRING = ("ksem.plugin", "ksem.cli")
@@ -107,7 +111,7 @@ def test_a_case_imports_what_travels_with_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("libraries", "rooms"), [
-    (PYTEST, ("ksem.plugin", "ksem.cli")),
+    (PYTEST, ("ksem.plugin", "ksem.cli", "ksem.scheduling")),
     (("tabulate",), ("ksem.renderers",)),
     (("jinja2", "markupsafe"), ("ksem.renderers.html",)),
     (("vagrant",), ("ksem.backends.vagrant",)),

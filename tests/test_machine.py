@@ -11,11 +11,12 @@ import sys
 from typing import Any
 
 import pytest
+from made import FarSide
 
 from ksem import bootstrap
 from ksem.guest import wire
 from ksem.guest.wire import Channel
-from ksem.machine import MARGIN, Machine, guest_modules
+from ksem.machine import MARGIN, Machine, Request, guest_modules
 from ksem.model import KsemError, Lost
 
 READY = {"ready": wire.PROTOCOL, "magic": importlib.util.MAGIC_NUMBER.hex()}
@@ -26,35 +27,20 @@ NONSENSE: list[Any] = [[], None, 7, "text", {}, {"status": "perfect"}, {"unknown
             {**OBSERVED, "trace": [["main", "", "mkdir", ["a"], 0, None]]}, {**OBSERVED, "trace": 3}]
 
 
-class FarSide(Channel):
-    """Answers what it was told to answer; an exception is raised."""
-
-    def __init__(self, *answers: Any) -> None:
-        super().__init__(-1, -1)
-        self.answers = list(answers)
-        self.sent: list[Any] = []
-        self.timeouts: list[float | None] = []
-
-    def send(self, message: Any, timeout: float | None = None) -> None:
-        self.sent.append(message)
-
-    def receive(self, timeout: float | None = None) -> Any:
-        self.timeouts.append(timeout)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
 def machine(*answers: Any) -> tuple[Machine, FarSide]:
     """A machine whose far side answers so, and whose kernel had last words."""
     far = FarSide(*answers)
     return Machine(far, lambda: "last words"), far
 
 
+def request(flag: str = "ro", source: str = "text") -> Request:
+    """A run of a case with a flag."""
+    return Request("area.thing", source, {"flag": flag}, ("root",), 2.0)
+
+
 def run(one: Machine, source: str = "text") -> Any:
     """Run a case on it."""
-    return one.run("area.thing", source, {"flag": "ro"}, ("root",), 2.0)
+    return one.run(request(source=source))
 
 
 def test_an_agent_is_sent_what_the_machine_did_not_come_with() -> None:
@@ -81,7 +67,7 @@ def test_an_observation_comes_back_with_its_trace() -> None:
     one, far = machine({"loaded": 1}, OBSERVED)
     answer = run(one)
     assert (answer.status, answer.observation, answer.reason) == ("observed", {"is": "so"}, "")
-    assert answer.trace == (["main", "mnt:0", "write_file", ['"/proc/<main>/uid_map"', '""'], "0"],)
+    assert answer.trace == (r'["main", "mnt:0", "write_file", ["\"/proc/<main>/uid_map\"", "\"\""], "0"]',)
     assert far.sent == [{"load": {"cases.area.thing": "text"}}, {"run": {
         "case": "cases.area.thing", "params": {"flag": "ro"}, "needs": ["root"], "deadline": 2.0}}]
     assert far.timeouts[-1] == 2.0 + MARGIN
@@ -110,6 +96,43 @@ def test_any_other_answer_is_a_lost_machine_with_its_last_words(failure: Any) ->
     with pytest.raises(Lost) as caught:
         run(machine({"loaded": 1}, failure)[0])
     assert caught.value.console == "last words"
+
+
+def test_the_next_case_is_under_way_before_the_answer_to_the_first_is_given() -> None:
+    one, far = machine({"loaded": 1}, {**OBSERVED, "trace": 3}, {"loaded": 1}, OBSERVED)
+    with pytest.raises(Lost):
+        one.run(request(), request("rw", "edited"))
+    assert [next(iter(message)) for message in far.sent] == ["load", "run", "load", "run"]
+    assert one.run(request("rw", "edited")).observation == {"is": "so"}
+    assert len(far.sent) == 4
+    assert one.ahead is None
+
+
+def test_a_machine_that_dies_of_the_next_case_costs_the_next() -> None:
+    one, _ = machine({"loaded": 1}, OBSERVED, wire.Closed("gone"))
+    assert one.run(request(), request("rw")).status == "observed"
+    with pytest.raises(Lost):
+        one.run(request("rw"))
+
+
+def test_a_machine_that_cannot_be_sent_the_next_case_costs_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(message: Any, timeout: float | None = None) -> None:
+        if "run" in message and message["run"]["params"] == {"flag": "rw"}:
+            raise wire.Timeout("full")
+        far.sent.append(message)
+
+    one, far = machine({"loaded": 1}, OBSERVED)
+    monkeypatch.setattr(far, "send", send)
+    assert one.run(request(), request("rw")).status == "observed"
+    with pytest.raises(Lost, match="stopped listening"):
+        one.run(request("rw"))
+
+
+def test_an_answer_that_nobody_wants_any_more_is_no_other_cases() -> None:
+    one, _ = machine({"loaded": 1}, OBSERVED, {**OBSERVED, "observation": {"is": "unwanted"}}, OBSERVED)
+    one.run(request(), request("rw"))
+    one.forget()
+    assert run(one).observation == {"is": "so"}
 
 
 @pytest.mark.parametrize("failure", [wire.Timeout("x"), wire.Closed("gone"), [], None])

@@ -1,13 +1,14 @@
 """Boots a kernel directly in QEMU: no network, no disk but those of `disks`, the agent alone on a serial line.
 
-Contract: the standard library, `bzimage`, `initramfs`, `machine`, `model`, `cache`, `disks`. QEMU's standard input and output
-are the agent's line, so a machine that ends is noticed at once and nothing has a name that could be left behind; kernel
-and initramfs are anonymous files. QEMU dies with the process that started it.
+Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `machine`, `model`, `cache`, `disks`. QEMU's standard
+input and output are the agent's line, so a machine that ends is noticed at once and nothing has a name that could be left
+behind; kernel and initramfs are anonymous files. QEMU dies with the process that started it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import re
 import shutil
@@ -16,10 +17,10 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ksem import bzimage, cache, disks, initramfs
+from ksem import bzimage, cache, disks, initramfs, kernel_modules
 from ksem.backends import Running
+from ksem.guest import init, wire
 from ksem.guest.disks import serial
-from ksem.guest.wire import Channel
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
@@ -72,7 +73,7 @@ def check(column: Column) -> None:
 def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
     if kernel.modules is None:
         return initramfs.build({}, {})
-    contents, order = initramfs.module_files(kernel.modules, sorted(modules))
+    contents, order = kernel_modules.files(kernel.modules, modules)
     return initramfs.build(contents, order)
 
 
@@ -81,17 +82,19 @@ def _booted(image: bytes, archive: bytes, attached: Mapping[str, Path], accelera
     """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    with _anonymous("kernel", image) as kernel, _anonymous("initramfs", archive) as initrd:
+    with (_anonymous("kernel", image) as kernel, _anonymous("initramfs", archive) as initrd,
+          _anonymous("shared", bytes(init.SHARED)) as memory):
+        shared = wire.Shared(mmap.mmap(memory, init.SHARED), upper=False, seen=False)
         process = subprocess.Popen(
             [*_watched(), *command(f"/proc/self/fd/{kernel}", f"/proc/self/fd/{initrd}", accelerator, log),
-             *_drives(attached)],
+             *_drives(attached), *_sharing(f"/proc/self/fd/{memory}")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            pass_fds=[kernel, initrd], start_new_session=True, bufsize=0)
+            pass_fds=[kernel, initrd, memory], start_new_session=True, bufsize=0)
     assert process.stdin
     assert process.stdout
     assert process.stderr
     try:
-        channel = Channel(process.stdout.fileno(), process.stdin.fileno())
+        channel = wire.Channel(process.stdout.fileno(), process.stdin.fileno(), shared)
         yield Machine(channel, lambda: _last_words(process, log))
     finally:
         process.kill()
@@ -128,6 +131,12 @@ def _drives(images: Mapping[str, Path]) -> list[str]:
     return [word for name, path in images.items() for word in (
         "-drive", f"if=none,id={name},format=raw,snapshot=on,file={_escaped(path)}",
         "-device", f"nvme,drive={name},serial={serial(name)}")]
+
+
+def _sharing(memory: str) -> list[str]:
+    """Memory that we and the machine both see, where ksem.guest.init looks for it."""
+    return ["-object", f"memory-backend-file,id=shared,mem-path={memory},size={init.SHARED},share=on",
+            "-device", f"ivshmem-plain,memdev=shared,addr={init.SLOT}"]
 
 
 def accelerators() -> list[str]:

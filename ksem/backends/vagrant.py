@@ -1,8 +1,9 @@
 """Runs cases in a machine of the project's Vagrantfile, over one ssh connection.
 
-Contract: the standard library, python-vagrant, `bootstrap`, `cache`, `initramfs`, `machine`, `model`. Which provider runs
-the machine is Vagrant's business alone. A machine that was running is used and left running; one that was halted is halted
-again; one that did not exist is destroyed, also by the next run when this one was killed. Nothing is installed in it.
+Contract: the standard library, python-vagrant, `bootstrap`, `cache`, `initramfs`, `kernel_modules`, `machine`, `model`. Which
+provider runs the machine is Vagrant's business alone. A machine that was running is used and left running; one that was
+halted is halted again; one that did not exist is destroyed, also by the next run when this one was killed. Nothing is
+installed in it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from ksem import bootstrap, cache, initramfs
+from ksem import bootstrap, cache, initramfs, kernel_modules
 from ksem.backends import Running
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
@@ -187,7 +188,7 @@ def _prepare(control: _Control, kernel: Kernel, modules: frozenset[str], place: 
         return
     if kernel.modules is None:
         raise Unavailable(f"{kernel.package} has no modules here, and a machine needs them for its disk: choose another kernel")
-    contents, order = initramfs.module_files(kernel.modules, [*BOOT_MODULES, *sorted(modules)])
+    contents, order = kernel_modules.files(kernel.modules, {*BOOT_MODULES, *modules})
     shutil.copyfile(kernel.image, place / "kernel")
     cache.write_atomically(place / "initrd", initramfs.build(contents, order, program="handover"))
     control.commands.env |= {"KSEM_KERNEL": str(place / "kernel"), "KSEM_INITRD": str(place / "initrd"),

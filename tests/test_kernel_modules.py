@@ -1,0 +1,79 @@
+"""What was unpacked of a kernel's modules is kept, and never given out for other files, other wishes, or when it is damaged."""
+
+from __future__ import annotations
+
+import lzma
+import os
+from pathlib import Path
+
+import pytest
+
+from ksem import initramfs, kernel_modules
+
+CONTENT = b"\x7fELF\0depends=\0license=GPL\0"
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with one module, overlay, and a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "modules/kernel/fs/overlay.ko.xz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(lzma.compress(CONTENT))
+    return tmp_path / "modules"
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The modules that were unpacked."""
+    found: list[Path] = []
+    original = initramfs.decompressed
+
+    def decompressed(path: Path) -> bytes:
+        found.append(path)
+        return original(path)
+
+    monkeypatch.setattr(initramfs, "decompressed", decompressed)
+    return found
+
+
+def cached(tmp_path: Path) -> list[Path]:
+    """What the cache holds."""
+    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_modules_are_unpacked_once(modules: Path, unpacked: list[Path]) -> None:
+    first = kernel_modules.files(modules, {"overlay", "xfs"})
+    assert first == kernel_modules.files(modules, ["xfs", "overlay"]) == ({"overlay": CONTENT}, {"overlay": ["overlay"]})
+    assert len(unpacked) == 1
+
+
+def test_other_modules_are_another_matter(modules: Path) -> None:
+    assert kernel_modules.files(modules, ["xfs"]) == ({}, {})
+    assert kernel_modules.files(modules, ["overlay"]) == ({"overlay": CONTENT}, {"overlay": ["overlay"]})
+
+
+def test_a_module_that_was_built_again_is_unpacked_again(modules: Path) -> None:
+    kernel_modules.files(modules, ["overlay"])
+    path = next(modules.rglob("*.ko.xz"))
+    before = path.stat()
+    path.write_bytes(lzma.compress(CONTENT.replace(b"GPL", b"MIT")))
+    assert path.stat().st_size == before.st_size
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert kernel_modules.files(modules, ["overlay"])[0] == {"overlay": CONTENT.replace(b"GPL", b"MIT")}
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "emptied"])
+def test_what_is_damaged_is_made_again(modules: Path, tmp_path: Path, damage: str) -> None:
+    right = kernel_modules.files(modules, ["overlay"])
+    path, = cached(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes({"cut": data[:-5], "changed": data[:20] + bytes([data[20] ^ 1]) + data[21:], "emptied": b""}[damage])
+    assert kernel_modules.files(modules, ["overlay"]) == right
+    assert path.read_bytes() == data
+
+
+def test_a_cache_that_cannot_be_written_to_costs_time_alone(modules: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "ksem").write_text("in the way")
+    assert kernel_modules.files(modules, ["overlay"]) == ({"overlay": CONTENT}, {"overlay": ["overlay"]})

@@ -1,0 +1,104 @@
+"""Runs on a column's machine: what is under way there, and to which case the loss of a machine is due.
+
+Guards: while the host deals with one answer the machine is at the next case. Whatever happens then, a cell says what its own
+case did, and a case that another one took down is run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from made import FarSide, behaviour, case
+
+from ksem import backends, kernels
+from ksem.backends import Running
+from ksem.guest import wire
+from ksem.machine import Machine
+from ksem.model import Column, Kernel
+from ksem.runner import Runner, longest_first
+
+STARTED = [{"ready": wire.PROTOCOL, "magic": importlib.util.MAGIC_NUMBER.hex()}, {"started": True},
+           {"release": "6.12.1", "version": "#1"}, {"loaded": 1}]
+GONE = wire.Closed("gone")
+NUMBERED = behaviour(case(params={"n": (1, 2, 3)}))
+
+
+def seen(number: int) -> dict[str, Any]:
+    """The answer of a run that saw a number."""
+    return {"status": "observed", "observation": {"n": number}}
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> list[FarSide]:
+    """What the machines that are started answer, one after the other; each is taken out when it starts."""
+    prepared: list[FarSide] = []
+
+    @contextlib.contextmanager
+    def machine(*given: Any) -> Iterator[Running]:
+        running = Machine(prepared.pop(0), lambda: "last words")
+        running.start(1.0)
+        yield Running(running, {})
+
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(resolve=lambda *given: Kernel("6.12.1")))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine))
+    return prepared
+
+
+def statuses(runner: Runner, *numbers: int) -> list[tuple[str, Any]]:
+    """Status and observation of runs in a row, each of which knows what comes next."""
+    found = []
+    for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+        ahead = (NUMBERED, {"n": following}) if following else None
+        cell, _ = runner.run(NUMBERED, {"n": number}, ahead)
+        found.append((cell.status, cell.observation and cell.observation["n"]))
+    return found
+
+
+def test_columns_start_with_what_is_not_known_and_then_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    releases = {"a": "6.9", "b": "6.12.3", "c": "7.3-rc1", "d": "-"}
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(
+        at_hand=lambda column: Kernel(releases[column.name]) if column.name in releases else None))
+    columns = [Column(name, "qemu", "debian:x") for name in "abcde"]
+    assert "".join(column.name for column in longest_first(columns)) in ("edcba", "decba")
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Iterator[Runner]:
+    made = Runner(Column("debian-6.12", "qemu", "debian:6.12"), [NUMBERED], tmp_path, lambda line: None)
+    with contextlib.closing(made):
+        yield made
+
+
+def test_one_machine_runs_all_and_each_once(runner: Runner, machines: list[FarSide]) -> None:
+    far = FarSide(*STARTED, seen(1), seen(2), seen(3))
+    machines.append(far)
+    assert statuses(runner, 1, 2, 3) == [("observed", 1), ("observed", 2), ("observed", 3)]
+    assert [message["run"]["params"]["n"] for message in far.sent if "run" in message] == [1, 2, 3]
+
+
+def test_a_case_that_takes_its_machine_down_costs_itself_alone(runner: Runner, machines: list[FarSide]) -> None:
+    machines += [FarSide(*STARTED, seen(1), GONE), FarSide(*STARTED, seen(3))]
+    assert statuses(runner, 1, 2, 3) == [("observed", 1), ("lost", None), ("observed", 3)]
+
+
+def test_nonsense_costs_its_case_and_what_was_under_way_is_run_again(runner: Runner, machines: list[FarSide]) -> None:
+    machines += [FarSide(*STARTED, {"status": "perfect"}), FarSide(*STARTED, seen(2), seen(3))]
+    assert statuses(runner, 1, 2, 3) == [("lost", None), ("observed", 2), ("observed", 3)]
+
+
+def test_what_was_under_way_and_is_not_run_leaves_nothing(runner: Runner, machines: list[FarSide]) -> None:
+    machines += [FarSide(*STARTED, seen(1), seen(2), seen(3))]
+    runner.run(NUMBERED, {"n": 1}, (NUMBERED, {"n": 2}))
+    assert statuses(runner, 3) == [("observed", 3)]
+
+
+def test_what_was_under_way_and_is_not_run_costs_no_other_case(runner: Runner, machines: list[FarSide]) -> None:
+    machines += [FarSide(*STARTED, seen(1), GONE), FarSide(*STARTED, seen(3))]
+    runner.run(NUMBERED, {"n": 1}, (NUMBERED, {"n": 2}))
+    assert statuses(runner, 3) == [("observed", 3)]
