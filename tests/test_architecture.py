@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODEL, CASE = "ksem.model", "ksem.guest.case"
-PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers")
+PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers", "ksem.commands")
 
 # What a module may import beside the standard library. A package stands for all that is in it.
 ALLOWED = {
@@ -41,7 +41,7 @@ ALLOWED = {
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.store"),
 }
 # Only these wire things together, and nothing but an entry point imports them.
-WIRING = ("ksem.plugin", "ksem.cli")
+WIRING = ("ksem.plugin", "ksem.cli", "ksem.commands")
 PYTEST = ("pytest", "_pytest", "xdist", "pluggy", "hypothesis")
 
 
@@ -91,7 +91,7 @@ def test_there_is_something_to_check() -> None:
     assert "ksem.cache" in imports(FILES["ksem.kernels.debian"])
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name not in WIRING])
+@pytest.mark.parametrize("name", [name for name in FILES if not within(name, WIRING)])
 def test_a_module_imports_what_its_room_may(name: str) -> None:
     room = next((package for package in PACKAGES if name == package or name.startswith(package + ".")), name)
     assert room in ALLOWED, f"say in {__file__} what {name} may import"
@@ -105,7 +105,7 @@ def test_a_case_imports_what_travels_with_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("libraries", "rooms"), [
-    (PYTEST, ("ksem.plugin", "ksem.cli")),
+    (PYTEST, ("ksem.plugin", "ksem.commands.run")),
     (("tabulate",), ("ksem.renderers",)),
     (("vagrant",), ("ksem.backends.vagrant",)),
     (("platformdirs",), ("ksem.cache",)),
@@ -116,7 +116,13 @@ def test_a_library_is_known_in_one_place(libraries: tuple[str, ...], rooms: tupl
 
 
 def test_nothing_imports_what_wires_things_together() -> None:
-    assert {name for name, path in FILES.items() if imports(path) & set(WIRING)} == set()
+    """A command knows what commands share, and the entry point knows the commands."""
+    assert {name for name, path in FILES.items() if not within(name, WIRING)
+            and any(within(one, WIRING) for one in imports(path))} == set()
+    known = {"ksem.cli": {"ksem.commands"}} | {name: {"ksem.commands._common"} for name in FILES
+                                               if name.startswith("ksem.commands.")}
+    assert {name for name in FILES if within(name, WIRING)
+            and {one for one in imports(FILES[name]) if within(one, WIRING)} - known.get(name, set())} == set()
 
 
 def test_imports_make_no_circle() -> None:

@@ -1,0 +1,73 @@
+"""What several commands share: the project, stored evidence as the user names it, and how text is printed.
+
+Contract: wiring, as every module of ksem.commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ksem import catalog, store
+from ksem.model import Column, Evidence, KsemError
+
+
+def root(options: argparse.Namespace) -> Path:
+    """The project that a command is about: the one that --project names, or the one around the current directory."""
+    return catalog.project(options.project.absolute() if options.project else Path.cwd())
+
+
+def say(line: str) -> None:
+    """A line of progress, or a notice: not what the command was asked for."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def show(text: str, end: str = "") -> None:
+    """Print what the command was asked for; what the output's encoding lacks is escaped."""
+    encoding = sys.stdout.encoding or "ascii"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end=end)
+
+
+def show_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows of equal length; every column but the last is as wide as its widest text."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    for row in rows:
+        show("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip(), "\n")
+
+
+def named_columns(project: Path, names: Iterable[str], modules: Path | None = None) -> list[Column]:
+    """The columns of these names; without any, those that the catalogue has for every run."""
+    columns = catalog.columns(project, names or [entry.name for entry in catalog.entries(project) if entry.default], modules)
+    if not columns:
+        raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
+    return columns
+
+
+def evidence_in(paths: Iterable[Path]) -> list[Evidence]:
+    """All evidence in some directories and files. Raises KsemError where there is none, or none that can be read."""
+    paths = list(paths)
+    found = [one for path in paths for one in _evidence(path)]
+    if not found:
+        raise KsemError(f"no evidence in {', '.join(map(str, paths))}: `ksem run` makes some")
+    return found
+
+
+def _evidence(path: Path) -> list[Evidence]:
+    if path.is_dir():
+        return store.read(path)
+    if path.is_file():
+        return [store.read_column(path)]
+    raise KsemError(f"{path} does not exist: name a directory of evidence")
+
+
+def chosen(evidence: Iterable[Evidence], patterns: Sequence[str]) -> list[Evidence]:
+    """The columns that match a pattern; all without one. Raises KsemError when none does."""
+    evidence = list(evidence)
+    found = [one for one in evidence if any(fnmatch(one.column, pattern) for pattern in patterns)] if patterns else evidence
+    if evidence and not found:
+        names = ", ".join(one.column for one in evidence)
+        raise KsemError(f"no column matches {', '.join(patterns)}: there are {names}")
+    return found
