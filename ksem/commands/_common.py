@@ -6,12 +6,15 @@ Contract: wiring, as every module of ksem.commands.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ksem import catalog, store
+from ksem import catalog, matrix, store
+from ksem.catalog import Behaviour
+from ksem.matrix import Matrix
 from ksem.model import Column, Evidence, KsemError
 
 
@@ -63,6 +66,22 @@ def _evidence(path: Path) -> list[Evidence]:
     raise KsemError(f"{path} does not exist: name a directory of evidence")
 
 
+def evidence_of(name: str, results: Path) -> list[Evidence]:
+    """What a user calls evidence: a directory, a file, or a column of `results`. Raises KsemError, with the nearest column."""
+    if Path(name).exists() and not Path(name).is_dir():
+        return [store.read_column(Path(name))]
+    # A directory may have a column's name by accident: what holds no evidence is none.
+    if Path(name).is_dir() and (found := store.read(Path(name))):
+        return found
+    known = {one.column: one for one in store.read(results)}
+    if name in known:
+        return [known[name]]
+    if Path(name).is_dir():
+        raise KsemError(f"no evidence in {name}: `ksem run` makes some")
+    there = f"there are {', '.join(known)}" if known else "it has none"
+    raise KsemError(f"{name!r} is no file, no directory and no column of {results}{catalog.nearest(name, known)}: {there}")
+
+
 def chosen(evidence: Iterable[Evidence], patterns: Sequence[str]) -> list[Evidence]:
     """The columns that match a pattern; all without one. Raises KsemError when none does."""
     evidence = list(evidence)
@@ -71,3 +90,20 @@ def chosen(evidence: Iterable[Evidence], patterns: Sequence[str]) -> list[Eviden
         names = ", ".join(one.column for one in evidence)
         raise KsemError(f"no column matches {', '.join(patterns)}: there are {names}")
     return found
+
+
+def evidence_arguments(parser: argparse.ArgumentParser) -> None:
+    """What commands that tell something about stored evidence have in common."""
+    parser.add_argument("--results", action="append", default=[], type=Path, metavar="RESULTS",
+                        help="evidence, a directory or a file; repeatable (default: results/)")
+    parser.add_argument("--column", action="append", default=[], metavar="PATTERN", help="only these columns (debian-*)")
+
+
+def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour]) -> Matrix:
+    """The matrix of the evidence that `evidence_arguments` chose. Raises KsemError when there is none."""
+    return matrix.build(behaviours, chosen(evidence_in(options.results or [root(options) / "results"]), options.column))
+
+
+def width() -> int:
+    """How wide text is set: as the terminal is, within reason; a pipe takes as much as a wide one."""
+    return max(40, min(160, shutil.get_terminal_size((110, 24)).columns))

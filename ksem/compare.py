@@ -1,0 +1,162 @@
+"""What behaves differently: one column's evidence and another's, cell by cell.
+
+Contract: pure; `model`, `catalog` (its data), `matrix`, `seen`, `wrap`. Made for one column before and after, and for one
+release and the next: what became unknown is told apart from what changed, and is no less of a finding.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ksem import seen
+from ksem.catalog import Behaviour
+from ksem.guest.case import Params, combinations
+from ksem.matrix import label, leaves
+from ksem.model import Cell, Evidence
+from ksem.wrap import fill
+
+
+class Kind(enum.StrEnum):
+    """What can have become of a cell."""
+
+    CHANGED = "changed"
+    UNKNOWN = "became unknown"
+    VANISHED = "vanished"
+    APPEARED = "appeared"
+
+
+# What a comparison fails for. Evidence that nobody had before takes nothing away.
+FINDINGS = (Kind.CHANGED, Kind.UNKNOWN, Kind.VANISHED)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A cell that is not the same. told: a line for each value that differs, or one that says why nothing is known."""
+
+    kind: Kind
+    case: str
+    params: Params
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two pieces of evidence; either may be missing.
+
+    same: how many cells agree. environment: a line for each entry in which the two differ, release and all.
+    """
+
+    old: str
+    new: str
+    same: int
+    differences: tuple[Difference, ...]
+    environment: tuple[str, ...] = ()
+
+    @property
+    def findings(self) -> int:
+        """How many cells are no longer what they were."""
+        return sum(difference.kind in FINDINGS for difference in self.differences)
+
+
+def compare(old: Evidence, new: Evidence, behaviours: Iterable[Behaviour]) -> Comparison:
+    """From old to new. A cell that is missing has vanished when the cases no longer ask for it, else it is unknown."""
+    before, after = ({_key(cell): cell for cell in one.cells} for one in (old, new))
+    asked = {_key(Cell(behaviour.name, params, "unknown")): None for behaviour in behaviours
+             for params in combinations(behaviour.case)}
+    same, differences = 0, []
+    for key in {**asked, **before, **after}:
+        one, other = before.get(key), after.get(key)
+        found = _difference(one, other, key in asked)
+        if found:
+            differences.append(found)
+        elif seen.is_told(one) and seen.is_told(other):
+            same += 1
+    environment = [f"release: {old.release} -> {new.release}"] if old.release != new.release else []
+    environment += _differing(leaves(_told(old.environment)), leaves(_told(new.environment)))
+    return Comparison(f"{old.column} ({old.release})", f"{new.column} ({new.release})", same, tuple(differences),
+                      tuple(environment))
+
+
+def _told(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """An environment without what follows from the release, which is told."""
+    return {key: value for key, value in environment.items() if key not in ("release", "version", "package", "options")}
+
+
+def _key(cell: Cell) -> tuple[str, str]:
+    return cell.case, json.dumps(dict(cell.params), sort_keys=True)
+
+
+def _difference(old: Cell | None, new: Cell | None, asked: bool) -> Difference | None:
+    cell = old or new
+    if cell is None:
+        return None
+    params = dict(cell.params)
+    if seen.is_told(old) and seen.is_told(new):
+        told = differing(old, new)
+        return Difference(Kind.CHANGED, cell.case, params, tuple(told)) if told else None
+    if seen.is_told(old):
+        if new is None and not asked:
+            return Difference(Kind.VANISHED, cell.case, params, ("no case asks for it any more",))
+        return Difference(Kind.UNKNOWN, cell.case, params, (seen.why_unknown(new),))
+    # What no case asks for and only the new evidence has was left over when the cases changed.
+    if seen.is_told(new) and asked:
+        return Difference(Kind.APPEARED, cell.case, params, (f"before: {seen.why_unknown(old)}",))
+    return None
+
+
+def differing(old: Cell | None, new: Cell | None, paths: Collection[str] = ()) -> list[str]:
+    """A line for each value that two cells do not share; both must tell something.
+
+    paths: the only leaves that count; all without any.
+    """
+    one, other = seen.values(old), seen.values(new)
+    assert one is not None
+    assert other is not None
+    if one.lacking and other.lacking:
+        return []
+    if one.lacking or other.lacking:
+        told = [f"unsupported: {values.lacking}" if values.lacking else "observed" for values in (one, other)]
+        return [" -> ".join(told)]
+    return [line for path in paths or {**one.leaves, **other.leaves}
+            for line in _differing({path: one.at(path)}, {path: other.at(path)})]
+
+
+def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    return [f"{path}: {old.get(path, seen.ABSENT)} -> {new.get(path, seen.ABSENT)}" for path in {**old, **new}
+            if old.get(path, seen.ABSENT) != new.get(path, seen.ABSENT)]
+
+
+def text(comparison: Comparison, behaviours: Iterable[Behaviour], width: int) -> str:
+    """What differs, drawn together by case, and a line that counts."""
+    every = {behaviour.name: combinations(behaviour.case) for behaviour in behaviours}
+    lines = [fill(f"{comparison.old} -> {comparison.new}", width, rest="  ")]
+    for kind in Kind:
+        groups: dict[tuple[str, tuple[str, ...]], list[Params]] = {}
+        for one in comparison.differences:
+            if one.kind is kind:
+                groups.setdefault((one.case, one.told), []).append(one.params)
+        for (case, told), sets in groups.items():
+            lines.append(fill(f"{kind.value}: {case}{_sets(sets, every.get(case, []))}", width, "  ", "      "))
+            lines += [fill(line, width, "    ", "      ") for line in told]
+    if comparison.environment:
+        lines.append(fill(f"environment: {'; '.join(comparison.environment)}", width, "  ", "    "))
+    return "\n".join([*lines, fill(counted(comparison), width, "  ", "    ")])
+
+
+def counted(comparison: Comparison) -> str:
+    """How many cells agree and how many do not, by kind."""
+    counts = [(kind.value, sum(one.kind is kind for one in comparison.differences)) for kind in Kind]
+    return ", ".join([f"{comparison.same} the same", *(f"{count} {kind}" for kind, count in counts if count)])
+
+
+def _sets(sets: Sequence[Params], every: Sequence[Params]) -> str:
+    if len(every) == 1 or not sets[0]:
+        return ""
+    known = [params for params in every if params in sets]
+    if len(known) != len(sets):
+        return " [" + "; ".join("-".join(str(value) for value in params.values()) for params in sets) + "]"
+    return f" [{label(known, every)}]"
