@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ksem import seen
@@ -64,13 +64,26 @@ class Comparison:
 
 def compare(old: Evidence, new: Evidence, behaviours: Iterable[Behaviour]) -> Comparison:
     """From old to new. A cell that is missing has vanished when the cases no longer ask for it, else it is unknown."""
-    before, after = ({_key(cell): cell for cell in one.cells} for one in (old, new))
-    asked = {_key(Cell(behaviour.name, params, "unknown")): None for behaviour in behaviours
-             for params in combinations(behaviour.case)}
+    return _compared(old, new, {_key(behaviour.name, params): None for behaviour in behaviours
+                                for params in combinations(behaviour.case)})
+
+
+def compare_run(old: Evidence, new: Evidence, paths: Collection[str] = ()) -> Comparison:
+    """What a run saw, with the same cells of older evidence; all else was not asked for.
+
+    paths: the only leaves that count; all without any.
+    """
+    asked = {_key(cell.case, cell.params): None for cell in new.cells}
+    cells = tuple(cell for cell in old.cells if _key(cell.case, cell.params) in asked)
+    return _compared(replace(old, cells=cells), new, asked, paths)
+
+
+def _compared(old: Evidence, new: Evidence, asked: Mapping[tuple[str, str], None], paths: Collection[str] = ()) -> Comparison:
+    before, after = ({_key(cell.case, cell.params): cell for cell in one.cells} for one in (old, new))
     same, differences = 0, []
     for key in {**asked, **before, **after}:
         one, other = before.get(key), after.get(key)
-        found = _difference(one, other, key in asked)
+        found = difference(one, other, key in asked, paths)
         if found:
             differences.append(found)
         elif seen.is_told(one) and seen.is_told(other):
@@ -86,18 +99,18 @@ def _told(environment: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in environment.items() if key not in ("release", "version", "package", "options")}
 
 
-def _key(cell: Cell) -> tuple[str, str]:
-    return cell.case, json.dumps(dict(cell.params), sort_keys=True)
+def _key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
+    return case, json.dumps(dict(params), sort_keys=True)
 
 
-def _difference(old: Cell | None, new: Cell | None, asked: bool) -> Difference | None:
+def difference(old: Cell | None, new: Cell | None, asked: bool = True, paths: Collection[str] = ()) -> Difference | None:
+    """What became of one cell, if anything did that is known of both or was of one. asked: whether a case still asks for it."""
     cell = old or new
     if cell is None:
         return None
     params = dict(cell.params)
     if seen.is_told(old) and seen.is_told(new):
-        told = differing(old, new)
-        return Difference(Kind.CHANGED, cell.case, params, tuple(told)) if told else None
+        return _changed(cell, old, new, paths)
     if seen.is_told(old):
         if new is None and not asked:
             return Difference(Kind.VANISHED, cell.case, params, ("no case asks for it any more",))
@@ -108,21 +121,22 @@ def _difference(old: Cell | None, new: Cell | None, asked: bool) -> Difference |
     return None
 
 
-def differing(old: Cell | None, new: Cell | None, paths: Collection[str] = ()) -> list[str]:
-    """A line for each value that two cells do not share; both must tell something.
-
-    paths: the only leaves that count; all without any.
-    """
+def _changed(cell: Cell, old: Cell | None, new: Cell | None, paths: Collection[str]) -> Difference | None:
+    """How two cells differ that both tell something."""
     one, other = seen.values(old), seen.values(new)
     assert one is not None
     assert other is not None
+    params = dict(cell.params)
     if one.lacking and other.lacking:
-        return []
+        return None
     if one.lacking or other.lacking:
-        told = [f"unsupported: {values.lacking}" if values.lacking else "observed" for values in (one, other)]
-        return [" -> ".join(told)]
-    return [line for path in paths or {**one.leaves, **other.leaves}
-            for line in _differing({path: one.at(path)}, {path: other.at(path)})]
+        states = [f"unsupported: {values.lacking}" if values.lacking else "observed" for values in (one, other)]
+        return Difference(Kind.CHANGED, cell.case, params, (" -> ".join(states),))
+    if paths and not any(path in values.leaves for path in paths for values in (one, other)):
+        return Difference(Kind.UNKNOWN, cell.case, params, (f"has no {' and no '.join(paths)}",))
+    told = _differing({path: one.at(path) for path in paths or {**one.leaves, **other.leaves}},
+                      {path: other.at(path) for path in paths or {**one.leaves, **other.leaves}})
+    return Difference(Kind.CHANGED, cell.case, params, tuple(told)) if told else None
 
 
 def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -24,12 +24,16 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from ksem import catalog, store
+from ksem.against import Against
+from ksem.compare import Difference
 from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.matrix import leaves
 from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.runner import Runner, check
+from ksem.seen import is_told
+from ksem.selection import matching, parsed
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST)
 
@@ -43,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
+    group.addoption("--against", metavar="PATH", help="judge by stored evidence, a directory or the file of one column, "
+                    "instead of by expectations; nothing is stored then without --results")
+    group.addoption("--leaf", action="append", default=[], metavar="PATH",
+                    help="with --against: only this value counts (repeatable; `ksem history --all` lists them)")
+    group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
+                    help="only parameter sets with this value (repeatable)")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -93,6 +103,10 @@ class Session:
         self.cases = config.rootpath / "cases"
         self.results = Path(config.getoption("--results") or config.rootpath / "results").absolute()
         self.worker = hasattr(config, "workerinput")
+        path = config.getoption("--against")
+        names = [column.name for column in columns]
+        self.against = Against(Path(path), names, config.getoption("--leaf")) if path else None
+        self.params = parsed(config.getoption("--params"))
         self._behaviours: list[catalog.Behaviour] | None = None
         self._runner: Runner | None = None
         self._heads: dict[str, Evidence] = {}
@@ -180,16 +194,28 @@ class Session:
         self.close()
         if self.worker or not self._cells:
             return
+        if self.against:
+            self._say_what_is_new(self.against)
+            if not self.config.getoption("--results"):
+                return
         try:
             self._store()
         except KsemError as problem:
             print(f"\nksem: {problem}", file=sys.stderr)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
+    def seen(self) -> list[Evidence]:
+        """What this run saw, by column."""
+        return [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
+
+    def _say_what_is_new(self, against: Against) -> None:
+        new = sum(not against.knows(column, cell) for column, cells in self._cells.items() for cell in cells)
+        if new:
+            print(f"\nksem: {against.path} knows nothing of {new} cells: they are judged by expectations", file=sys.stderr)
+
     def _store(self) -> None:
-        fresh = [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
         meant = {behaviour.name: combinations(behaviour.case) for behaviour in self.behaviours}
-        for notice in store.write(self.results, fresh, meant, lambda cell: dict(cell.params) in meant[cell.case]):
+        for notice in store.write(self.results, self.seen(), meant, lambda cell: dict(cell.params) in meant[cell.case]):
             print(f"ksem: {notice}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:
@@ -219,7 +245,7 @@ class CaseFile(pytest.File):
         session = self.session_of_ksem
         behaviour = catalog.behaviour(self.path, session.cases)
         for column in session.columns:
-            for params in combinations(behaviour.case):
+            for params in matching(behaviour, session.params):
                 values = "-".join(str(value) for value in params.values())
                 name = f"{column.name}[{values}]" if values else column.name
                 # The id as a text: pytest 9 finds an item again by the id's parsed parts, which it would not make of a name.
@@ -244,6 +270,7 @@ class CaseItem(pytest.Item):
         self.ksem, self.behaviour, self.column, self.params = session, behaviour, column, params
         self.message: dict[str, Any] | None = None
         self.result: Result | None = None
+        self.difference: Difference | None = None
         # As `ksem cases` names it, for -k.
         self.extra_keyword_matches.add(behaviour.name)
 
@@ -266,15 +293,25 @@ class CaseItem(pytest.Item):
         self.user_properties += [("column", self.column.name), ("release", evidence.release),
                                  ("verdict", self.result.verdict.value),
                                  ("observation", json.dumps(cell.observation, sort_keys=True))]
+        against = self.ksem.against
+        if against and against.knows(self.column.name, cell) and is_told(cell):
+            self.difference = against.difference(self.column.name, cell)
+            if self.difference:
+                # Also where the kernel now lacks what the case needs: that is no reason to skip any more.
+                return
         if self.result.verdict is Verdict.UNSUPPORTED:
             pytest.skip(cell.reason)
         if self.result.verdict in ERRORS:
             pytest.fail(f"{self.result.verdict}: {cell.reason}", pytrace=False)
 
     def runtest(self) -> None:
-        """Fail when the observation differs."""
+        """Fail when the observation differs, from stored evidence where the run is to be judged by that and it has some."""
         assert self.result is not None
-        if self.result.verdict is Verdict.DIFFERS:
+        against = self.ksem.against
+        if against and against.knows(self.column.name, self.result.cell):
+            if self.difference:
+                raise Differs(_changed(self.result, self.difference, against))
+        elif self.result.verdict is Verdict.DIFFERS:
             raise Differs(_difference(self.result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
@@ -286,6 +323,12 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the case is, and the item's name."""
         return self.path, None, f"{self.behaviour.name} {self.name}"
+
+
+def _changed(result: Result, difference: Difference, against: Against) -> str:
+    """Every value that is not what the evidence has."""
+    lines = [f"{result.cell.case} on {result.column} ({result.release}) is not what {against.path} has:"]
+    return "\n".join([*lines, *(f"  {line}" for line in difference.told)])
 
 
 def _difference(result: Result) -> str:

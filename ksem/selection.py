@@ -36,13 +36,18 @@ def parameter_sets(behaviour: Behaviour, wanted: Mapping[str, Sequence[Any]]) ->
         for value in map(spelled, values):
             if value not in known:
                 raise KsemError(f"{behaviour.name} has no {name}={value}{nearest(value, known)}: there are {'; '.join(known)}")
-    texts = {name: set(map(spelled, values)) for name, values in wanted.items()}
-    found = [params for params in combinations(case)
-             if all(spelled(params[name]) in values for name, values in texts.items())]
+    found = matching(behaviour, wanted)
     if not found:
-        together = " ".join(f"{name}={'|'.join(sorted(values))}" for name, values in texts.items())
+        together = " ".join(f"{name}={'|'.join(map(spelled, values))}" for name, values in wanted.items())
         raise KsemError(f"{behaviour.name} has no parameter set with {together} together")
     return found
+
+
+def matching(behaviour: Behaviour, wanted: Mapping[str, Sequence[Any]]) -> list[Params]:
+    """The parameter sets that have one of the wanted values for each name: none, where a case does not know a name or value."""
+    texts = {name: set(map(spelled, values)) for name, values in wanted.items()}
+    return [params for params in combinations(behaviour.case)
+            if all(name in params and spelled(params[name]) in values for name, values in texts.items())]
 
 
 def spelled(value: Any) -> str:

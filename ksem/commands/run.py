@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from ksem import catalog, matrix, renderers, runner, store
+from ksem import against, catalog, compare, matrix, renderers, runner, selection, store
+from ksem.against import UNTESTED, Against
 from ksem.commands import _common
 from ksem.guest.case import combinations
 from ksem.model import INTERRUPTED, NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable, seconds
@@ -39,14 +40,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     parser.add_argument("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
+    parser.add_argument("--params", action="append", default=[], metavar="NAME=VALUE",
+                        help="only parameter sets with this value (repeatable)")
+    parser.add_argument("--against", type=Path, metavar="PATH",
+                        help="judge by stored evidence, a directory or the file of one column, and exit as `git bisect run`"
+                        " wants it: 0 as it was, 1 otherwise, 125 not to be told; nothing is stored then without --results")
+    parser.add_argument("--leaf", action="append", default=[], metavar="PATH",
+                        help="with --against: only this value counts (repeatable; `ksem history --all CASE` lists them)")
 
 
 class _Witness:
-    """Sees which cases a run of pytest asked for, and which columns could not be had."""
+    """Sees which cases a run of pytest asked for, what it saw, and which columns could not be had."""
 
     def __init__(self) -> None:
         self.cases: set[str] = set()
         self.problems: dict[str, Unavailable] = {}
+        self.seen: list[Evidence] = []
+        self.against: Against | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         path = report.nodeid.partition("::")[0]
@@ -54,22 +64,41 @@ class _Witness:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         ours: Any = session.config.pluginmanager.getplugin("ksem-session")
-        self.problems = ours.problems
+        self.problems, self.seen, self.against = ours.problems, ours.seen(), ours.against
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run pytest; 1 when a cell is not as expected or a column could not be had."""
+    """Run pytest; 1 when a cell is not as expected or a column could not be had. With --against, what git is to be told."""
+    if options.against is None:
+        return _run(options)
+    try:
+        return _run(options)
+    except KsemError as problem:
+        # To git, 2 would be a kernel that behaves otherwise.
+        _common.say(f"ksem: {problem}")
+        return UNTESTED
+
+
+def _run(options: argparse.Namespace) -> int:
     root = _common.root(options)
     behaviours = catalog.behaviours(root)
     columns = _common.named_columns(root, options.columns, options.modules and options.modules.absolute())
+    if options.leaf and options.against is None:
+        raise KsemError("--leaf narrows what --against compares: name the evidence too")
+    _check_params(behaviours, options)
     runner.check(columns)
+    if options.against:
+        Against(options.against, [column.name for column in columns])
     results = (options.results or root / "results").absolute()
     witness = _Witness()
     status = pytest.main(_pytest_arguments(options, root, columns, results), plugins=[witness])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise KsemError(f"no case matches -k {options.k!r}: `ksem cases` lists the cases")
+        chosen = "".join(f" --params {one!r}" for one in options.params)
+        raise KsemError(f"no case matches -k {options.k or ''!r}{chosen}: `ksem cases` lists the cases")
     if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
-        return 2
+        return 2 if options.against is None else UNTESTED
+    if options.against is not None:
+        return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else _compared(witness, behaviours)
     evidence = [one for one in store.read(results) if one.column in {column.name for column in columns}]
     ran = [one for one in behaviours if one.name in witness.cases]
     found = matrix.build(ran, _with_problems(evidence, witness.problems, ran))
@@ -77,10 +106,32 @@ def run(options: argparse.Namespace) -> int:
     return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else int(status != pytest.ExitCode.OK)
 
 
+def _check_params(behaviours: list[catalog.Behaviour], options: argparse.Namespace) -> None:
+    """Raise KsemError, with the nearest name or value, where -k is just one case and has no such parameter sets."""
+    wanted = selection.parsed(options.params)
+    for behaviour in behaviours:
+        if behaviour.name == options.k:
+            sets = selection.parameter_sets(behaviour, wanted)
+            for path in options.leaf:
+                selection.check_path(behaviour, path, [selection.known_values(behaviour, params) for params in sets])
+
+
+def _compared(witness: _Witness, behaviours: list[catalog.Behaviour]) -> int:
+    """Print what is not as it was, and return what git is to be told."""
+    assert witness.against is not None
+    comparisons = [witness.against.compare(evidence) for evidence in witness.seen]
+    for comparison in comparisons:
+        _common.show("\n" + compare.text(comparison, behaviours, _common.width()), "\n")
+    for problem in witness.problems.values():
+        _common.say(f"ksem: {problem}")
+    status = against.status(comparisons)
+    return UNTESTED if witness.problems and status == against.GOOD else status
+
+
 def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Column], results: Path) -> list[str]:
     """`ksem run` as pytest understands it."""
     workers = str(min(len(columns), options.n or len(os.sched_getaffinity(0))))
-    arguments = [str(root / "cases"), f"--rootdir={root}", f"--results={results}", "--no-header", "--tb=no", "-rN"]
+    arguments = [str(root / "cases"), f"--rootdir={root}", "--no-header", "--tb=no", "-rN"]
     # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     arguments += [f"--column={column.name}" for column in columns]
@@ -91,6 +142,9 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Col
     arguments += [f"--boot-deadline={options.boot_deadline}"] if options.boot_deadline else []
     arguments += [f"--modules={options.modules.absolute()}"] if options.modules else []
     arguments += ["--keep"] if options.keep else []
+    arguments += [f"--params={one}" for one in options.params] + [f"--leaf={one}" for one in options.leaf]
+    arguments += [f"--against={options.against.absolute()}"] if options.against else []
+    arguments += [f"--results={results}"] if options.results or not options.against else []
     return arguments
 
 
