@@ -1,6 +1,6 @@
 """Stored evidence as what a run is judged by: is it as it was, whatever it should be.
 
-Contract: `model`, `store`, `compare`, `seen`. Nothing is written.
+Contract: `model`, `store`, `compare`. Nothing is written.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ksem import seen, store
-from ksem.compare import Comparison, Difference, Kind, compare_run, difference
+from ksem import store
+from ksem.compare import Comparison, Difference, Kind, difference
 from ksem.model import Cell, Evidence, KsemError
 
 # What `git bisect run` takes for: as it was, otherwise, cannot be told (git-bisect(1), 'Bisect run').
@@ -29,18 +29,13 @@ class Against:
         self._evidence = _read(path, list(columns))
         self._cells = {column: {_key(cell): cell for cell in one.cells} for column, one in self._evidence.items()}
 
-    def difference(self, column: str, cell: Cell) -> Difference | None:
-        """What a cell is now that it was not. None where it is the same or nothing is known of it."""
-        found = difference(self._cells[column].get(_key(cell)), cell, paths=self.paths)
-        return found if found and found.kind is not Kind.APPEARED else None
+    def judge(self, column: str, cell: Cell) -> Difference | None:
+        """What became of a cell; None when nothing was known of it and nothing is."""
+        return difference(self._cells[column].get(_key(cell)), cell, paths=self.paths)
 
-    def knows(self, column: str, cell: Cell) -> bool:
-        """Whether the evidence says anything of a cell."""
-        return seen.is_told(self._cells[column].get(_key(cell)))
-
-    def compare(self, evidence: Evidence) -> Comparison:
-        """What a run saw of a column, compared as a whole."""
-        return compare_run(self._evidence[evidence.column], evidence, self.paths)
+    def named(self, column: str) -> str:
+        """What a column is compared with, for whoever reads of a difference."""
+        return f"{self._evidence[column].column} ({self._evidence[column].release}) of {self.path}"
 
 
 def _read(path: Path, columns: list[str]) -> Mapping[str, Evidence]:

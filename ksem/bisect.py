@@ -10,6 +10,7 @@ import json
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any, Generic, TypeVar
 
 from ksem import seen
@@ -31,16 +32,18 @@ class Outcome(Generic[T]):
     untold: tuple[T, ...]
 
 
-def search(old: T, new: T, between: Sequence[T], is_old: Callable[[T], bool | None]) -> Outcome[T]:
-    """Halve what lies between two releases that differ until nothing is left to ask.
+def search(old: T, new: T, between: Sequence[T], gap: Callable[[T, T], int], is_old: Callable[[T], bool | None]) -> Outcome[T]:
+    """Halve what may lie between two releases that differ until nothing is left to ask.
 
-    between: in order, without the two. is_old: whether a release is as the old end; None when that cannot be told.
+    between: in order, without the two. gap: how much changed from one release to the next. is_old: whether a release is as the
+    old end; None when that cannot be told.
     """
     line = [old, *between, new]
+    places = _places(line, gap)
     low, high = 0, len(line) - 1
     untold: set[int] = set()
     while left := [number for number in range(low + 1, high) if number not in untold]:
-        middle = min(left, key=lambda number: abs(2 * number - low - high))
+        middle = _middle(places, low, high, left)
         answer = is_old(line[middle])
         if answer is None:
             untold.add(middle)
@@ -51,9 +54,36 @@ def search(old: T, new: T, between: Sequence[T], is_old: Callable[[T], bool | No
     return Outcome(line[low], line[high], tuple(line[low + 1:high]))
 
 
-def boots(count: int) -> int:
-    """How many of so many releases have to be asked at most, if all can be."""
-    return count.bit_length()
+def boots(old: T, new: T, between: Sequence[T], gap: Callable[[T, T], int]) -> int:
+    """How many releases `search` asks at most, if all can be asked."""
+    places = _places([old, *between, new], gap)
+
+    def deepest(low: int, high: int) -> int:
+        if high - low < 2:
+            return 0
+        middle = _middle(places, low, high, range(low + 1, high))
+        return 1 + max(deepest(low, middle), deepest(middle, high))
+
+    return deepest(0, len(places) - 1)
+
+
+def _places(line: Sequence[T], gap: Callable[[T, T], int]) -> list[int]:
+    """How far each release is from the first, in changes."""
+    return [0, *accumulate(gap(one, other) for one, other in pairwise(line))]
+
+
+def _middle(places: Sequence[int], low: int, high: int, left: Iterable[int]) -> int:
+    return min(left, key=lambda number: abs(2 * places[number] - places[low] - places[high]))
+
+
+def commits(old: str, new: str) -> int:
+    """How much changes from a release to the next, in stable releases: one that begins a series has a hundred times as much.
+
+    (Some 14,000 commits a mainline release and 150 a stable one.) So a new series is asked at its beginning first.
+    """
+    if series_of(old) != series_of(new):
+        return 100
+    return max(1, release_key(new)[2] - release_key(old)[2])
 
 
 def state(cells: Iterable[Cell], case: str, sets: Sequence[Params], paths: Collection[str] = ()) -> State | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ksem import seen
@@ -23,6 +23,7 @@ from ksem.wrap import fill
 class Kind(enum.StrEnum):
     """What can have become of a cell."""
 
+    SAME = "the same"
     CHANGED = "changed"
     UNKNOWN = "became unknown"
     VANISHED = "vanished"
@@ -35,7 +36,7 @@ FINDINGS = (Kind.CHANGED, Kind.UNKNOWN, Kind.VANISHED)
 
 @dataclass(frozen=True)
 class Difference:
-    """A cell that is not the same. told: a line for each value that differs, or one that says why nothing is known."""
+    """What became of a cell. told: a line for each value that differs, or one that says why nothing is known."""
 
     kind: Kind
     case: str
@@ -64,34 +65,20 @@ class Comparison:
 
 def compare(old: Evidence, new: Evidence, behaviours: Iterable[Behaviour]) -> Comparison:
     """From old to new. A cell that is missing has vanished when the cases no longer ask for it, else it is unknown."""
-    return _compared(old, new, {_key(behaviour.name, params): None for behaviour in behaviours
-                                for params in combinations(behaviour.case)})
-
-
-def compare_run(old: Evidence, new: Evidence, paths: Collection[str] = ()) -> Comparison:
-    """What a run saw, with the same cells of older evidence; all else was not asked for.
-
-    paths: the only leaves that count; all without any.
-    """
-    asked = {_key(cell.case, cell.params): None for cell in new.cells}
-    cells = tuple(cell for cell in old.cells if _key(cell.case, cell.params) in asked)
-    return _compared(replace(old, cells=cells), new, asked, paths)
-
-
-def _compared(old: Evidence, new: Evidence, asked: Mapping[tuple[str, str], None], paths: Collection[str] = ()) -> Comparison:
+    asked = {_key(behaviour.name, params): None for behaviour in behaviours for params in combinations(behaviour.case)}
     before, after = ({_key(cell.case, cell.params): cell for cell in one.cells} for one in (old, new))
-    same, differences = 0, []
-    for key in {**asked, **before, **after}:
-        one, other = before.get(key), after.get(key)
-        found = difference(one, other, key in asked, paths)
-        if found:
-            differences.append(found)
-        elif seen.is_told(one) and seen.is_told(other):
-            same += 1
+    found = [one for key in {**asked, **before, **after}
+             if (one := difference(before.get(key), after.get(key), key in asked)) is not None]
     environment = [f"release: {old.release} -> {new.release}"] if old.release != new.release else []
     environment += _differing(leaves(_told(old.environment)), leaves(_told(new.environment)))
-    return Comparison(f"{old.column} ({old.release})", f"{new.column} ({new.release})", same, tuple(differences),
-                      tuple(environment))
+    return comparison(f"{old.column} ({old.release})", f"{new.column} ({new.release})", found, environment)
+
+
+def comparison(old: str, new: str, found: Iterable[Difference], environment: Iterable[str] = ()) -> Comparison:
+    """What became of some cells, as one. old, new: what to call the two."""
+    found = list(found)
+    return Comparison(old, new, sum(one.kind is Kind.SAME for one in found),
+                      tuple(one for one in found if one.kind is not Kind.SAME), tuple(environment))
 
 
 def _told(environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +91,10 @@ def _key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def difference(old: Cell | None, new: Cell | None, asked: bool = True, paths: Collection[str] = ()) -> Difference | None:
-    """What became of one cell, if anything did that is known of both or was of one. asked: whether a case still asks for it."""
+    """What became of one cell; None when nothing was known of it and nothing is.
+
+    asked: whether a case still asks for it. paths: the only leaves that count; all without any.
+    """
     cell = old or new
     if cell is None:
         return None
@@ -121,14 +111,14 @@ def difference(old: Cell | None, new: Cell | None, asked: bool = True, paths: Co
     return None
 
 
-def _changed(cell: Cell, old: Cell | None, new: Cell | None, paths: Collection[str]) -> Difference | None:
+def _changed(cell: Cell, old: Cell | None, new: Cell | None, paths: Collection[str]) -> Difference:
     """How two cells differ that both tell something."""
     one, other = seen.values(old), seen.values(new)
     assert one is not None
     assert other is not None
     params = dict(cell.params)
     if one.lacking and other.lacking:
-        return None
+        return Difference(Kind.SAME, cell.case, params, ())
     if one.lacking or other.lacking:
         states = [f"unsupported: {values.lacking}" if values.lacking else "observed" for values in (one, other)]
         return Difference(Kind.CHANGED, cell.case, params, (" -> ".join(states),))
@@ -136,7 +126,7 @@ def _changed(cell: Cell, old: Cell | None, new: Cell | None, paths: Collection[s
         return Difference(Kind.UNKNOWN, cell.case, params, (f"has no {' and no '.join(paths)}",))
     told = _differing({path: one.at(path) for path in paths or {**one.leaves, **other.leaves}},
                       {path: other.at(path) for path in paths or {**one.leaves, **other.leaves}})
-    return Difference(Kind.CHANGED, cell.case, params, tuple(told)) if told else None
+    return Difference(Kind.CHANGED if told else Kind.SAME, cell.case, params, tuple(told))
 
 
 def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -163,7 +153,7 @@ def text(comparison: Comparison, behaviours: Iterable[Behaviour], width: int) ->
 
 def counted(comparison: Comparison) -> str:
     """How many cells agree and how many do not, by kind."""
-    counts = [(kind.value, sum(one.kind is kind for one in comparison.differences)) for kind in Kind]
+    counts = [(kind.value, sum(one.kind is kind for one in comparison.differences)) for kind in Kind if kind is not Kind.SAME]
     return ", ".join([f"{comparison.same} the same", *(f"{count} {kind}" for kind, count in counts if count)])
 
 

@@ -25,14 +25,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 from ksem import catalog, store
 from ksem.against import Against
-from ksem.compare import Difference
+from ksem.compare import FINDINGS, Difference, Kind
 from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.matrix import leaves
 from ksem.model import Cell, Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.runner import Runner, check
-from ksem.seen import is_told
 from ksem.selection import matching, parsed
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST)
@@ -47,12 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
+    group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
+                    help="only parameter sets with this value (repeatable)")
     group.addoption("--against", metavar="PATH", help="judge by stored evidence, a directory or the file of one column, "
                     "instead of by expectations; nothing is stored then without --results")
     group.addoption("--leaf", action="append", default=[], metavar="PATH",
                     help="with --against: only this value counts (repeatable; `ksem history --all` lists them)")
-    group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
-                    help="only parameter sets with this value (repeatable)")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -103,15 +102,15 @@ class Session:
         self.cases = config.rootpath / "cases"
         self.results = Path(config.getoption("--results") or config.rootpath / "results").absolute()
         self.worker = hasattr(config, "workerinput")
-        path = config.getoption("--against")
-        names = [column.name for column in columns]
-        self.against = Against(Path(path), names, config.getoption("--leaf")) if path else None
-        self.params = parsed(config.getoption("--params"))
         self._behaviours: list[catalog.Behaviour] | None = None
         self._runner: Runner | None = None
         self._heads: dict[str, Evidence] = {}
         self._cells: dict[str, list[Cell]] = {}
         self.problems: dict[str, Unavailable] = {}
+        self.params = parsed(config.getoption("--params"))
+        self.against = _against(config, columns)
+        # What became of the cells of each column, where there is something to compare them with.
+        self.outcomes: dict[str, list[Difference]] = {}
 
     @property
     def behaviours(self) -> list[catalog.Behaviour]:
@@ -180,6 +179,9 @@ class Session:
             return
         message = json.loads(text)
         column = message["column"]
+        if "outcome" in message:
+            kind, case, params, told = message["outcome"]
+            self.outcomes.setdefault(column, []).append(Difference(Kind(kind), case, params, tuple(told)))
         if "problem" in message:
             self.problems[column] = Unavailable(message["problem"], message["lost"])
         if "head" in message:
@@ -192,30 +194,24 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
         self.close()
-        if self.worker or not self._cells:
-            return
-        if self.against:
-            self._say_what_is_new(self.against)
+        if self.against and not self.worker:
+            new = sum(one.kind is Kind.APPEARED for outcomes in self.outcomes.values() for one in outcomes)
+            if new:
+                print(f"\nksem: {self.against.path} knows nothing of {new} cells: expectations judge them", file=sys.stderr)
             if not self.config.getoption("--results"):
                 return
+        if self.worker or not self._cells:
+            return
         try:
             self._store()
         except KsemError as problem:
             print(f"\nksem: {problem}", file=sys.stderr)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def seen(self) -> list[Evidence]:
-        """What this run saw, by column."""
-        return [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
-
-    def _say_what_is_new(self, against: Against) -> None:
-        new = sum(not against.knows(column, cell) for column, cells in self._cells.items() for cell in cells)
-        if new:
-            print(f"\nksem: {against.path} knows nothing of {new} cells: they are judged by expectations", file=sys.stderr)
-
     def _store(self) -> None:
+        fresh = [dataclasses.replace(self._heads[column], cells=tuple(cells)) for column, cells in self._cells.items()]
         meant = {behaviour.name: combinations(behaviour.case) for behaviour in self.behaviours}
-        for notice in store.write(self.results, self.seen(), meant, lambda cell: dict(cell.params) in meant[cell.case]):
+        for notice in store.write(self.results, fresh, meant, lambda cell: dict(cell.params) in meant[cell.case]):
             print(f"ksem: {notice}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:
@@ -270,7 +266,7 @@ class CaseItem(pytest.Item):
         self.ksem, self.behaviour, self.column, self.params = session, behaviour, column, params
         self.message: dict[str, Any] | None = None
         self.result: Result | None = None
-        self.difference: Difference | None = None
+        self.outcome: Difference | None = None
         # As `ksem cases` names it, for -k.
         self.extra_keyword_matches.add(behaviour.name)
 
@@ -293,11 +289,12 @@ class CaseItem(pytest.Item):
         self.user_properties += [("column", self.column.name), ("release", evidence.release),
                                  ("verdict", self.result.verdict.value),
                                  ("observation", json.dumps(cell.observation, sort_keys=True))]
-        against = self.ksem.against
-        if against and against.knows(self.column.name, cell) and is_told(cell):
-            self.difference = against.difference(self.column.name, cell)
-            if self.difference:
-                # Also where the kernel now lacks what the case needs: that is no reason to skip any more.
+        if self.ksem.against:
+            self.outcome = self.ksem.against.judge(self.column.name, cell)
+        if self.outcome:
+            self.message["outcome"] = dataclasses.astuple(self.outcome)
+            if self.outcome.kind is Kind.CHANGED:
+                # Also where the kernel lacks what the case needs, and did not before: that is no reason to skip then.
                 return
         if self.result.verdict is Verdict.UNSUPPORTED:
             pytest.skip(cell.reason)
@@ -305,12 +302,12 @@ class CaseItem(pytest.Item):
             pytest.fail(f"{self.result.verdict}: {cell.reason}", pytrace=False)
 
     def runtest(self) -> None:
-        """Fail when the observation differs, from stored evidence where the run is to be judged by that and it has some."""
+        """Fail when the observation differs: from the evidence that the run is to be judged by, if that knows it."""
         assert self.result is not None
-        against = self.ksem.against
-        if against and against.knows(self.column.name, self.result.cell):
-            if self.difference:
-                raise Differs(_changed(self.result, self.difference, against))
+        if self.outcome and self.outcome.kind in (Kind.SAME, *FINDINGS):
+            if self.outcome.kind is not Kind.SAME:
+                assert self.ksem.against is not None
+                raise Differs(_changed(self.outcome, self.column.name, self.ksem.against))
         elif self.result.verdict is Verdict.DIFFERS:
             raise Differs(_difference(self.result))
 
@@ -325,10 +322,16 @@ class CaseItem(pytest.Item):
         return self.path, None, f"{self.behaviour.name} {self.name}"
 
 
-def _changed(result: Result, difference: Difference, against: Against) -> str:
+def _against(config: pytest.Config, columns: list[Column]) -> Against | None:
+    """What the run is to be judged by, if not by expectations."""
+    path = config.getoption("--against")
+    return Against(Path(path), [column.name for column in columns], config.getoption("--leaf")) if path else None
+
+
+def _changed(outcome: Difference, column: str, against: Against) -> str:
     """Every value that is not what the evidence has."""
-    lines = [f"{result.cell.case} on {result.column} ({result.release}) is not what {against.path} has:"]
-    return "\n".join([*lines, *(f"  {line}" for line in difference.told)])
+    lines = [f"{outcome.case} on {column} is not as on {against.named(column)}:"]
+    return "\n".join([*lines, *(f"  {line}" for line in outcome.told)])
 
 
 def _difference(result: Result) -> str:

@@ -6,12 +6,26 @@ Contract: pure, the standard library only.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
+
+_BREAK, _GLUE = "\x00 ", "\x01"
 
 
-def fill(text: str, width: int, first: str = "", rest: str = "") -> str:
-    """One paragraph. first, rest: what its first line and the others begin with. Names are not broken at their hyphens."""
-    return textwrap.fill(printable(text), max(width, len(rest) + 20), initial_indent=first, subsequent_indent=rest,
-                         break_on_hyphens=False)
+def fill(text: str, width: int, first: str = "", rest: str = "", breaks: str = "", glued: Iterable[str] = ()) -> str:
+    """One paragraph. Names are not broken at their hyphens.
+
+    first, rest: what its first line and the others begin with. breaks: characters after which a line may end too. glued: texts
+    in which it may not.
+    """
+    text = printable(text)
+    # Marks that no printable text has, to be taken out again.
+    for piece in glued:
+        text = text.replace(piece, piece.replace(" ", _GLUE))
+    for character in breaks:
+        text = text.replace(character, character + _BREAK)
+    filled = textwrap.fill(text, max(width, len(rest) + 20), initial_indent=first, subsequent_indent=rest,
+                           break_on_hyphens=False)
+    return filled.replace(_BREAK, "").replace(_BREAK.rstrip(), "").replace(_GLUE, " ")
 
 
 def printable(text: str) -> str:

@@ -23,6 +23,13 @@ def root(options: argparse.Namespace) -> Path:
     return catalog.project(options.project.absolute() if options.project else Path.cwd())
 
 
+def count(text: str) -> int:
+    """A number of things, at least one, as argparse takes it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)
+
+
 def say(line: str) -> None:
     """A line of progress, or a notice: not what the command was asked for."""
     print(line, file=sys.stderr, flush=True)

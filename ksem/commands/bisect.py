@@ -143,9 +143,10 @@ def run(options: argparse.Namespace) -> int:
         raise KsemError(f"{search.behaviour.name} shows the same on {old.offer.release} and {new.offer.release}, and nothing"
                         " else is known in between: there is no change to search for")
     between = [point for point in line if debian.order(low.offer) < debian.order(point.offer) < debian.order(high.offer)]
+    most = bisect.boots(low, high, between, _gap)
     _common.say(f"{_counted(len(between), 'release')} between {low.offer.release} and {high.offer.release}: at most"
-                f" {_counted(bisect.boots(len(between)), 'boot')}")
-    found = bisect.search(low, high, between, _is_old(search, old))
+                f" {_counted(most, 'boot')}")
+    found = bisect.search(low, high, between, _gap, _is_old(search, old))
     _common.show(_text(search, old, found), "\n")
     return 0
 
@@ -159,6 +160,10 @@ def _narrowed(old: Point, line: Iterable[Point]) -> tuple[Point, Point]:
                 return low, point
             low = point
     return low, low
+
+
+def _gap(one: Point, other: Point) -> int:
+    return bisect.commits(one.offer.release, other.offer.release)
 
 
 def _is_old(search: _Search, old: Point) -> Callable[[Point], bool | None]:

@@ -17,23 +17,18 @@ import pytest
 from ksem import against, catalog, compare, matrix, renderers, runner, selection, store
 from ksem.against import UNTESTED, Against
 from ksem.commands import _common
+from ksem.compare import Difference
 from ksem.guest.case import combinations
 from ksem.model import INTERRUPTED, NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable, seconds
 
 HELP = "run cases, store what was seen, print the matrix"
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of columns")
-    return int(text)
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which cases on which columns, and how."""
     parser.add_argument("columns", nargs="*", metavar="COLUMN", help="as `ksem kernels` lists them; default: every series")
-    parser.add_argument("-k", metavar="EXPR", help="only cases that match, as pytest's -k")
-    parser.add_argument("-n", type=_count, metavar="N", help="how many columns at a time (default: one for each processor)")
+    parser.add_argument("-k", metavar="EXPR", help="only cases that match, as pytest's -k; a whole name is that case alone")
+    parser.add_argument("-n", type=_common.count, metavar="N", help="columns at a time (default: one for each processor)")
     parser.add_argument("-x", action="store_true", help="stop at the first cell that is not as expected")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, for logs")
     parser.add_argument("--modules", type=Path, metavar="DIR", help="the kernel modules of an image:PATH column")
@@ -55,7 +50,7 @@ class _Witness:
     def __init__(self) -> None:
         self.cases: set[str] = set()
         self.problems: dict[str, Unavailable] = {}
-        self.seen: list[Evidence] = []
+        self.outcomes: dict[str, list[Difference]] = {}
         self.against: Against | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -64,7 +59,7 @@ class _Witness:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         ours: Any = session.config.pluginmanager.getplugin("ksem-session")
-        self.problems, self.seen, self.against = ours.problems, ours.seen(), ours.against
+        self.problems, self.outcomes, self.against = ours.problems, ours.outcomes, ours.against
 
 
 def run(options: argparse.Namespace) -> int:
@@ -91,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
         Against(options.against, [column.name for column in columns])
     results = (options.results or root / "results").absolute()
     witness = _Witness()
-    status = pytest.main(_pytest_arguments(options, root, columns, results), plugins=[witness])
+    status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results), plugins=[witness])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         chosen = "".join(f" --params {one!r}" for one in options.params)
         raise KsemError(f"no case matches -k {options.k or ''!r}{chosen}: `ksem cases` lists the cases")
@@ -119,7 +114,8 @@ def _check_params(behaviours: list[catalog.Behaviour], options: argparse.Namespa
 def _compared(witness: _Witness, behaviours: list[catalog.Behaviour]) -> int:
     """Print what is not as it was, and return what git is to be told."""
     assert witness.against is not None
-    comparisons = [witness.against.compare(evidence) for evidence in witness.seen]
+    comparisons = [compare.comparison(witness.against.named(column), column, outcomes)
+                   for column, outcomes in witness.outcomes.items()]
     for comparison in comparisons:
         _common.show("\n" + compare.text(comparison, behaviours, _common.width()), "\n")
     for problem in witness.problems.values():
@@ -128,15 +124,18 @@ def _compared(witness: _Witness, behaviours: list[catalog.Behaviour]) -> int:
     return UNTESTED if witness.problems and status == against.GOOD else status
 
 
-def _pytest_arguments(options: argparse.Namespace, root: Path, columns: list[Column], results: Path) -> list[str]:
+def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[catalog.Behaviour], columns: list[Column],
+                      results: Path) -> list[str]:
     """`ksem run` as pytest understands it."""
+    # To pytest's -k, availability.mount_beneath would be availability.mount_beneath_root too.
+    meant = next((behaviour.path for behaviour in behaviours if behaviour.name == options.k), None)
     workers = str(min(len(columns), options.n or len(os.sched_getaffinity(0))))
-    arguments = [str(root / "cases"), f"--rootdir={root}", "--no-header", "--tb=no", "-rN"]
+    arguments = [str(meant or root / "cases"), f"--rootdir={root}", "--no-header", "--tb=no", "-rN"]
     # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
     arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     arguments += [f"--column={column.name}" for column in columns]
     arguments += ["-n", workers] if workers != "1" else []
-    arguments += ["-k", options.k] if options.k else []
+    arguments += ["-k", options.k] if options.k and not meant else []
     arguments += ["-x"] if options.x else []
     arguments += ["-q"] if options.quiet else []
     arguments += [f"--boot-deadline={options.boot_deadline}"] if options.boot_deadline else []
