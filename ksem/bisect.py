@@ -137,8 +137,8 @@ def git_range(old: str, new: str) -> str:
     if series_of(old) == series_of(new) or not release_key(old)[2]:
         return f"{tag(old)}..{tag(new)}"
     first, mainline, last = f"v{series_of(old)}", f"v{series_of(new)}", tag(new)
-    stable = f", or {mainline}..{last} on its stable branch" if last != mainline else ""
-    return f"{first}..{last} ({first}..{mainline} on mainline{stable}), if {first} is as {tag(old)}: git asks for that first"
+    parts = f" ({first}..{mainline} on mainline, or {mainline}..{last} on its stable branch)" if last != mainline else ""
+    return f"{first}..{last}{parts}, if {first} is as {tag(old)}: git asks for that first"
 
 
 def git_commands(old: str, new: str, ksem: Sequence[str], case: str, options: Sequence[str], against: str) -> list[str]:

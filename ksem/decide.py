@@ -55,7 +55,7 @@ class Lowest:
     """The lowest release from which all later ones are good.
 
     release: "" when there is none, as the highest one is not good. columns: that show it to be good. before: the releases right
-    below down to the first that is bad, newest first, each with what it is. silent: columns of good releases about which
+    below down to the first that is known, newest first, each with what it is. silent: columns of good releases about which
     nothing is known. earlier: releases that are good all the same, below one that is not.
     """
 
@@ -106,7 +106,7 @@ def lowest(decisions: Iterable[Decision]) -> Lowest:
     before = []
     for release, state, _ in reversed(states):
         before.append((release, state))
-        if state is Support.UNSUPPORTED:
+        if state is not Support.UNKNOWN:
             break
     silent = tuple(one.column for _, _, columns in good for one in columns if one.support is Support.UNKNOWN)
     showing = tuple(one.column for _, _, columns in good[:1] for one in columns if one.support is Support.SUPPORTED)
@@ -123,7 +123,7 @@ def text(design: Design, decisions: Sequence[Decision], width: int) -> str:
     """A line for each column, what is missing and why it matters, what is not known, and the lowest good release."""
     parts = [fill(f"{design.name}: {design.title}", width, rest="  "), _table(design, decisions, width)]
     parts += [_missing(reliance, decisions, width) for reliance in design.reliances
-              if any(miss.reliance is reliance and miss.known for decision in decisions for miss in decision.misses)]
+              if any(miss.reliance == reliance and miss.known for decision in decisions for miss in decision.misses)]
     parts += _unknown(design, decisions, width)
     return "\n\n".join([*parts, fill(conclusion(lowest(decisions)), width)]) + "\n"
 
@@ -134,7 +134,7 @@ def _table(design: Design, decisions: Sequence[Decision], width: int) -> str:
         counts = []
         for required in (True, False):
             meant = [reliance for reliance in design.reliances if reliance.required is required]
-            missed = [reliance for reliance in meant if any(miss.reliance is reliance for miss in decision.misses)]
+            missed = [reliance for reliance in meant if any(miss.reliance == reliance for miss in decision.misses)]
             counts.append(f"{len(meant) - len(missed)} of {len(meant)}" if meant else "-")
         rows.append((printable(decision.column), printable(decision.release), decision.support.value, *counts))
     widths = [max(len(row[index]) for row in rows) for index in range(5)]
@@ -152,7 +152,7 @@ def _missing(reliance: Reliance, decisions: Sequence[Decision], width: int) -> s
     instead: dict[str, tuple[list[str], list[Params]]] = {}
     for decision in decisions:
         for miss in decision.misses:
-            if miss.reliance is reliance and miss.known:
+            if miss.reliance == reliance and miss.known:
                 # What a kernel lacks is the same for all values of a case.
                 lacking = miss.value.startswith("unsupported: ")
                 wanted = " or ".join(reliance.observation[miss.path])
@@ -172,7 +172,7 @@ def _unknown(design: Design, decisions: Sequence[Decision], width: int) -> list[
     groups: dict[tuple[tuple[int, str], ...], list[str]] = {}
     for decision in decisions:
         found = {(number, miss.value): None for number, reliance in enumerate(design.reliances) for miss in decision.misses
-                 if miss.reliance is reliance and not miss.known}
+                 if miss.reliance == reliance and not miss.known}
         if found:
             groups.setdefault(tuple(found), []).append(decision.column)
     parts = []
@@ -196,24 +196,22 @@ def _sets(sets: Sequence[Params], every: Sequence[Params]) -> str:
 
 def conclusion(found: Lowest) -> str:
     """The lowest good release in a sentence, as uncertain as the evidence is."""
-    bad = next((release for release, state in found.before if state is Support.UNSUPPORTED), "")
-    unknown = [release for release, state in found.before if state is Support.UNKNOWN]
+    unknown = ", ".join(release for release, state in reversed(found.before) if state is Support.UNKNOWN)
+    known, state = found.before[-1] if found.before and found.before[-1][1] is not Support.UNKNOWN else ("", Support.UNKNOWN)
+    told = [f"Good from {found.release} on ({', '.join(found.columns)}): that release and all later ones are."]
     if not found.release:
-        state = "bad" if found.before and found.before[0][1] is Support.UNSUPPORTED else "not known"
-        newest = f": the highest, {found.before[0][0]}, is {state}" if found.before else ""
-        told = [f"There is no release from which all later ones are good{newest}."]
+        highest = [f"the highest, {release}, is {'bad' if one is Support.UNSUPPORTED else 'not known'}"
+                   for release, one in found.before[:1]]
+        told = [": ".join(["There is no release from which all later ones are good", *highest]) + "."]
+    elif state is Support.UNSUPPORTED:
+        dark = f" and nothing is known of {unknown}" if unknown else ""
+        told.append(f"{known} is bad{dark}: the change lies between {known} and {found.release}.")
+    elif known:
+        told.append(f"Nothing is known of {unknown}; {known} is good.")
+    elif unknown:
+        told.append(f"Nothing is known of {unknown}, and no older release was asked: it may be good from earlier on.")
     else:
-        told = [f"Good from {found.release} on ({', '.join(found.columns)}): that release and all later ones are."]
-        if bad and unknown:
-            told.append(f"{bad} is bad and nothing is known of {', '.join(reversed(unknown))}:"
-                        f" the change lies between {bad} and {found.release}.")
-        elif bad:
-            told.append(f"{bad} is bad: the change lies between {bad} and {found.release}.")
-        elif unknown:
-            told.append(f"Nothing is known of {', '.join(reversed(unknown))}, and no older release is bad: it may be good from"
-                        " earlier on.")
-        else:
-            told.append("No older release was asked: it may be good from earlier on.")
+        told.append("No older release was asked: it may be good from earlier on.")
     if found.earlier:
         told.append(f"Good, but not followed by good ones only: {', '.join(found.earlier)}.")
     if found.silent:

@@ -108,10 +108,13 @@ def _points(values: Iterable[tuple[Result, str]]) -> tuple[list[_Point], tuple[t
     by_release: dict[str, list[tuple[str, str]]] = {}
     for result, value in values:
         by_release.setdefault(result.release, []).append((result.column, value))
-    points = [_Point(release, seen[0][1], tuple(column for column, _ in seen)) for release, seen in by_release.items()
-              if len({value for _, value in seen}) == 1]
-    split = tuple((release, tuple(seen)) for release, seen in by_release.items() if len({value for _, value in seen}) > 1)
-    return points, split
+    points, split = [], []
+    for release, told in by_release.items():
+        if len({value for _, value in told}) == 1:
+            points.append(_Point(release, told[0][1], tuple(column for column, _ in told)))
+        else:
+            split.append((release, tuple(told)))
+    return points, tuple(split)
 
 
 class _Cited:
@@ -247,7 +250,7 @@ def _heads(changes: Sequence[Change | None], members: Sequence[History], order: 
     shown = [{column for one in members for column in one.spans[number].backported} for number in range(len(changes))]
     told = [described(change) + ("" if change.after else ", no older release was seen without") + _on(change, columns, order)
             for change, columns in zip(changes, shown, strict=True) if change]
-    return told if len(changes) > 1 else [f"the same on every column: {count}" + "".join(f"; {one}" for one in told)]
+    return told if len(changes) > 1 else [f"never changed: {count}" + "".join(f"; {one}" for one in told)]
 
 
 def described(change: Change) -> str:

@@ -30,23 +30,26 @@ def run(options: argparse.Namespace) -> int:
     root = _common.root(options)
     behaviours = catalog.behaviours(root)
     results = options.results or root / "results"
-    pairs, alone = _pairs(_common.evidence_of(options.old, results), _common.evidence_of(options.new, results))
-    comparisons = [compare.compare(old, new, behaviours) for old, new in pairs]
+    old, new = (_common.evidence_of(name, results) for name in (options.old, options.new))
+    both = Path(options.old).is_dir() and Path(options.new).is_dir()
+    pairs = _pairs(old, new, both)
+    comparisons = [compare.compare(one, other, behaviours) for one, other in pairs]
     told = [compare.text(comparison, behaviours, _common.width()) for comparison in comparisons]
-    _common.show("\n\n".join([*told, *("\n".join(lines) for lines in [alone] if lines)]), "\n")
-    lost = any(line.startswith("only in A") for line in alone)
-    return int(lost or any(comparison.findings for comparison in comparisons))
+    gone, come = ([one.column for one in side if one.column not in {pair[0].column for pair in pairs}] if both else []
+                  for side in (old, new))
+    told += ["\n".join([*(f"only in A, became unknown: {name}" for name in gone),
+                        *(f"only in B, appeared: {name}" for name in come)])] if gone or come else []
+    _common.show("\n\n".join(told), "\n")
+    return int(bool(gone) or any(comparison.findings for comparison in comparisons))
 
 
-def _pairs(old: list[Evidence], new: list[Evidence]) -> tuple[list[tuple[Evidence, Evidence]], list[str]]:
-    """What is compared with what, and a line for each column that has no counterpart."""
-    if len(old) == len(new) == 1:
-        return [(old[0], new[0])], []
-    before, after = ({one.column: one for one in side} for side in (old, new))
-    if not before.keys() & after.keys():
-        raise KsemError(f"A has {', '.join(before)}, and B {', '.join(after)}: there is no column to compare")
-    # A single column stands for what it is compared with: the rest of the other side was not asked for.
-    alone = [] if 1 in (len(before), len(after)) else [
-        *(f"only in A, became unknown: {name}" for name in before if name not in after),
-        *(f"only in B, appeared: {name}" for name in after if name not in before)]
-    return [(one, after[name]) for name, one in before.items() if name in after], alone
+def _pairs(old: list[Evidence], new: list[Evidence], both: bool) -> list[tuple[Evidence, Evidence]]:
+    """What is compared with what. both: whether both are directories, whose columns are compared each with its own."""
+    if len(old) == len(new) == 1 and not both:
+        return [(old[0], new[0])]
+    after = {one.column: one for one in new}
+    pairs = [(one, after[one.column]) for one in old if one.column in after]
+    if not pairs:
+        names = (", ".join(one.column for one in side) for side in (old, new))
+        raise KsemError(f"A has {next(names)}, and B {next(names)}: there is no column to compare")
+    return pairs

@@ -35,9 +35,13 @@ def run(options: argparse.Namespace) -> int:
         _common.show(_json(matrix))
     else:
         sections = [one for one in matrix.sections if options.cases or options.all or _changed(one)]
-        _common.show("\n\n".join(history.text(matrix, one, _common.width(), options.all) for one in sections), "\n")
-        if len(sections) < len(matrix.sections):
-            _common.show(f"\n{len(matrix.sections) - len(sections)} cases are the same on every column: --all shows them", "\n")
+        told = [history.text(matrix, one, _common.width(), options.all) for one in sections]
+        rest = len(matrix.sections) - len(sections)
+        if rest:
+            what = "1 case is the same on every column: --all shows it" if rest == 1 else \
+                f"{rest} cases are the same on every column: --all shows them"
+            told.append(what)
+        _common.show("\n\n".join(told), "\n")
     return 0
 
 
