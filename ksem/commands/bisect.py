@@ -129,7 +129,8 @@ def _offer_of(evidence: Evidence) -> Offer | None:
 def run(options: argparse.Namespace) -> int:
     """Search, and print the two releases with the range in git and how to search that."""
     search = _Search(options)
-    debian.refresh(_common.say)
+    if problem := debian.refresh(_common.say):
+        _common.say(f"ksem: {problem}")
     points = search.points()
     old, new = (search.asked(search.end(name, points, newest)) for name, newest in ((options.old, False), (options.new, True)))
     for name, point in (("--from", old), ("--to", new)):

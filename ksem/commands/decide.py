@@ -10,6 +10,7 @@ import argparse
 from ksem import catalog, decide, designs
 from ksem.commands import _common
 from ksem.decide import Support
+from ksem.model import KsemError
 
 HELP = "tell which columns support a design, and from which release on"
 
@@ -25,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
     root = _common.root(options)
     behaviours = catalog.behaviours(root)
     if options.design is None:
+        if not designs.names(root):
+            raise KsemError("there is no design yet: write one as designs/NAME.toml")
         found = [designs.read(designs.find(root, name), behaviours) for name in designs.names(root)]
         _common.show_table([("DESIGN", "CLAIMS", "TITLE"), *((one.name, str(len(one.reliances)), one.title) for one in found)])
         return 0
