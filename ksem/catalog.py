@@ -47,6 +47,14 @@ class Behaviour:
         return frozenset(need.partition(":")[2] for need in needs if need.startswith("fs:"))
 
 
+def named(behaviours: Iterable[Behaviour], name: str) -> Behaviour:
+    """The case of that name. Raises KsemError, with the nearest name."""
+    known = {one.name: one for one in behaviours}
+    if name not in known:
+        raise KsemError(f"there is no case {name!r}{nearest(name, known)}: `ksem cases` lists the cases")
+    return known[name]
+
+
 def project(start: Path) -> Path:
     """The directory that holds cases/: this one or one above it."""
     for directory in (start, *start.parents):
@@ -148,7 +156,7 @@ def _entry(name: str, table: Any, path: Path) -> Column:
             hint = f": quote a name that has a dot: [\"{inner}\"]" if inner else ""
             raise KsemError(f"{path}: [{name}] lacks {key} = \"...\"{hint}")
     for key in sorted(table.keys() - KEYS):
-        raise KsemError(f"{path}: [{name}] has the unknown key {key!r}{_nearest(key, KEYS)}")
+        raise KsemError(f"{path}: [{name}] has the unknown key {key!r}{nearest(key, KEYS)}")
     if table["backend"] not in backends.names():
         raise KsemError(f"{path}: [{name}] has the unknown backend {table['backend']!r}: "
                         f"{', '.join(backends.names())} are known")
@@ -181,11 +189,12 @@ def column(name: str, known: Iterable[Column]) -> Column:
     sources = (kernels.source(source).column(name) for source in kernels.names())
     found = listed.get(name) or next((made for made in sources if made is not None), None)
     if found is None:
-        raise KsemError(f"unknown column {name!r}{_nearest(name, [*listed, 'local'])}: `ksem kernels` lists the columns")
+        raise KsemError(f"unknown column {name!r}{nearest(name, [*listed, 'local'])}: `ksem kernels` lists the columns")
     return found
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """For a message about a name that does not exist: ` (did you mean X?)`, or nothing where no other comes close."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f" (did you mean {near[0]}?)" if near else ""
 

@@ -179,7 +179,7 @@ def table(section: Section, columns: Sequence[Evidence]) -> Table:
         by_line.setdefault(line, []).append(row.params)
     order = [column.column for column in columns]
     return Table(tuple(ranges(names, order) for names in by_column.values()),
-                 tuple(Line(_label(sets, [row.params for row in section.rows]), line) for line, sets in by_line.items()),
+                 tuple(Line(label(sets, [row.params for row in section.rows]), line) for line, sets in by_line.items()),
                  tuple(notes))
 
 
@@ -216,8 +216,8 @@ def _note(text: str, notes: list[str]) -> str:
     return f" [{notes.index(text) + 1}]"
 
 
-def _label(sets: Sequence[Params], every: Sequence[Params]) -> str:
-    """Parameter sets by what tells them from the others: `flag=ro,nosuid`, or `all 9`."""
+def label(sets: Sequence[Params], every: Sequence[Params]) -> str:
+    """Some of a case's parameter sets by what tells them from the others: `flag=ro,nosuid`, or `all 9`."""
     if len(sets) == len(every):
         return f"all {len(every)}" if len(every) > 1 else "-"
     names = list(every[0])

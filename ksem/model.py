@@ -14,6 +14,8 @@ from typing import Any
 
 # Stands where a kernel was never seen, and comes before every release.
 NO_RELEASE = "0.0"
+# The exit status of what SIGINT ended, as shells tell it.
+INTERRUPTED = 130
 # Shows a line of progress.
 Say = Callable[[str], None]
 

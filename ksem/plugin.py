@@ -11,6 +11,7 @@ in every junit file, trace and all.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import json
 import marshal
@@ -24,6 +25,8 @@ from typing import Any
 import pytest
 
 from ksem import catalog, store
+from ksem.against import Against
+from ksem.compare import FINDINGS, Difference, Kind
 from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
@@ -31,6 +34,7 @@ from ksem.lines import line
 from ksem.matrix import leaves
 from ksem.model import Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.runner import Runner, check
+from ksem.selection import matching, parsed
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST)
 
@@ -44,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
+    group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
+                    help="only parameter sets with this value (repeatable)")
+    group.addoption("--against", metavar="PATH", help="judge by stored evidence, a directory or the file of one column, "
+                    "instead of by expectations; nothing is stored then without --results")
+    group.addoption("--leaf", action="append", default=[], metavar="PATH",
+                    help="with --against: only this value counts (repeatable; `ksem history --all` lists them)")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -100,6 +110,10 @@ class Session:
         self._entries: dict[str, list[store.Entry]] = {}
         self._events: dict[str, str] = {}
         self.problems: dict[str, Unavailable] = {}
+        self.params = parsed(config.getoption("--params"))
+        self.against = _against(config, columns)
+        # What became of the cells of each column, where there is something to compare them with.
+        self.outcomes: dict[str, list[Difference]] = {}
 
     @property
     def behaviours(self) -> list[catalog.Behaviour]:
@@ -175,6 +189,9 @@ class Session:
             return
         message = json.loads(text)
         column = message["column"]
+        if "outcome" in message:
+            kind, case, params, told = message["outcome"]
+            self.outcomes.setdefault(column, []).append(Difference(Kind(kind), case, params, tuple(told)))
         if "problem" in message:
             self.problems[column] = Unavailable(message["problem"], message["lost"])
         if "head" in message:
@@ -202,6 +219,12 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
         self.close()
+        if self.against and not self.worker:
+            new = sum(one.kind is Kind.APPEARED for outcomes in self.outcomes.values() for one in outcomes)
+            if new:
+                print(f"\nksem: {self.against.path} knows nothing of {new} cells: expectations judge them", file=sys.stderr)
+            if not self.config.getoption("--results"):
+                return
         if self.worker or not self._entries:
             return
         try:
@@ -241,7 +264,7 @@ class CaseFile(pytest.File):
         session = self.session_of_ksem
         behaviour = catalog.behaviour(self.path, session.cases)
         for column in session.columns:
-            for params in combinations(behaviour.case):
+            for params in matching(behaviour, session.params):
                 values = "-".join(str(value) for value in params.values())
                 name = f"{column.name}[{values}]" if values else column.name
                 # The id as a text: pytest 9 finds an item again by the id's parsed parts, which it would not make of a name.
@@ -267,6 +290,7 @@ class CaseItem(pytest.Item):
         self.following: tuple[catalog.Behaviour, Params] | None = None
         self.message: dict[str, Any] | None = None
         self.result: Result | None = None
+        self.outcome: Difference | None = None
         # As `ksem cases` names it, for -k.
         self.extra_keyword_matches.add(behaviour.name)
 
@@ -289,15 +313,26 @@ class CaseItem(pytest.Item):
         self.result = judge(self.behaviour.case, cell, evidence)
         self.user_properties += [("release", evidence.release), ("verdict", self.result.verdict.value),
                                  ("observation", json.dumps(cell.observation, sort_keys=True))]
+        if self.ksem.against:
+            self.outcome = self.ksem.against.judge(self.column.name, cell)
+        if self.outcome:
+            self.message["outcome"] = dataclasses.astuple(self.outcome)
+            if self.outcome.kind is Kind.CHANGED:
+                # Also where the kernel lacks what the case needs, and did not before: that is no reason to skip then.
+                return
         if self.result.verdict is Verdict.UNSUPPORTED:
             pytest.skip(cell.reason)
         if self.result.verdict in ERRORS:
             pytest.fail(f"{self.result.verdict}: {cell.reason}", pytrace=False)
 
     def runtest(self) -> None:
-        """Fail when the observation differs."""
+        """Fail when the observation differs: from the evidence that the run is to be judged by, if that knows it."""
         assert self.result is not None
-        if self.result.verdict is Verdict.DIFFERS:
+        if self.outcome and self.outcome.kind in (Kind.SAME, *FINDINGS):
+            if self.outcome.kind is not Kind.SAME:
+                assert self.ksem.against is not None
+                raise Differs(_changed(self.outcome, self.column.name, self.ksem.against))
+        elif self.result.verdict is Verdict.DIFFERS:
             raise Differs(_difference(self.result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
@@ -309,6 +344,18 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the case is, and the item's name."""
         return self.path, None, f"{self.behaviour.name} {self.name}"
+
+
+def _against(config: pytest.Config, columns: list[Column]) -> Against | None:
+    """What the run is to be judged by, if not by expectations."""
+    path = config.getoption("--against")
+    return Against(Path(path), [column.name for column in columns], config.getoption("--leaf")) if path else None
+
+
+def _changed(outcome: Difference, column: str, against: Against) -> str:
+    """Every value that is not what the evidence has."""
+    lines = [f"{outcome.case} on {column} is not as on {against.named(column)}:"]
+    return "\n".join([*lines, *(f"  {line}" for line in outcome.told)])
 
 
 def _difference(result: Result) -> str:

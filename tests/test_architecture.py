@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODEL, CASE = "ksem.model", "ksem.guest.case"
-PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers")
+PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers", "ksem.commands")
 
 # What a module may import beside the standard library. A package stands for all that is in it.
 ALLOWED = {
@@ -35,6 +35,18 @@ ALLOWED = {
     "ksem.judge": (MODEL, CASE),
     "ksem.matrix": (MODEL, CASE, "ksem.judge", "ksem.catalog"),
     "ksem.store": (MODEL, "ksem.cache", "ksem.lines"),
+    "ksem.wrap": (),
+    "ksem.seen": (MODEL, "ksem.matrix"),
+    "ksem.selection": (MODEL, CASE, "ksem.catalog", "ksem.matrix"),
+    "ksem.designs": (MODEL, CASE, "ksem.catalog", "ksem.selection"),
+    "ksem.decide": (MODEL, CASE, "ksem.designs", "ksem.matrix", "ksem.seen", "ksem.wrap"),
+    "ksem.history": (MODEL, CASE, "ksem.judge", "ksem.matrix", "ksem.seen", "ksem.wrap"),
+    "ksem.compare": (MODEL, CASE, "ksem.catalog", "ksem.matrix", "ksem.seen", "ksem.wrap"),
+    "ksem.against": (MODEL, "ksem.compare", "ksem.store"),
+    "ksem.bisect": (MODEL, CASE, "ksem.seen"),
+    "ksem.strace": ("ksem.guest.syscalls", "ksem.wrap"),
+    "ksem.cite": (MODEL, CASE, "ksem.history", "ksem.matrix", "ksem.seen", "ksem.strace", "ksem.wrap"),
+    "ksem.drift": (MODEL, "ksem.cite", "ksem.matrix", "ksem.wrap"),
     "ksem.catalog": (MODEL, CASE, "ksem.guest.syscalls", "ksem.kernels", "ksem.backends"),
     "ksem.kernels": (MODEL, "ksem.kernels", "ksem.bzimage", "ksem.cache", "ksem.initramfs"),
     "ksem.backends": (MODEL, "ksem.backends", "ksem.bzimage", "ksem.cache", "ksem.disks", "ksem.guest", "ksem.initramfs",
@@ -47,7 +59,7 @@ ALLOWED = {
                     "ksem.store"),
 }
 # Only these wire things together, and nothing but an entry point imports them.
-WIRING = ("ksem.plugin", "ksem.cli")
+WIRING = ("ksem.plugin", "ksem.cli", "ksem.commands")
 PYTEST = ("pytest", "_pytest", "xdist", "pluggy", "hypothesis")
 
 
@@ -97,7 +109,7 @@ def test_there_is_something_to_check() -> None:
     assert "ksem.cache" in imports(FILES["ksem.kernels.debian"])
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name not in WIRING])
+@pytest.mark.parametrize("name", [name for name in FILES if not within(name, WIRING)])
 def test_a_module_imports_what_its_room_may(name: str) -> None:
     room = next((package for package in PACKAGES if name == package or name.startswith(package + ".")), name)
     assert room in ALLOWED, f"say in {__file__} what {name} may import"
@@ -111,7 +123,7 @@ def test_a_case_imports_what_travels_with_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("libraries", "rooms"), [
-    (PYTEST, ("ksem.plugin", "ksem.cli", "ksem.scheduling")),
+    (PYTEST, ("ksem.plugin", "ksem.commands.run", "ksem.scheduling")),
     (("tabulate",), ("ksem.renderers",)),
     (("jinja2", "markupsafe"), ("ksem.renderers.html",)),
     (("vagrant",), ("ksem.backends.vagrant",)),
@@ -123,7 +135,13 @@ def test_a_library_is_known_in_one_place(libraries: tuple[str, ...], rooms: tupl
 
 
 def test_nothing_imports_what_wires_things_together() -> None:
-    assert {name for name, path in FILES.items() if imports(path) & set(WIRING)} == set()
+    """A command knows what commands share, and the entry point knows the commands."""
+    assert {name for name, path in FILES.items() if not within(name, WIRING)
+            and any(within(one, WIRING) for one in imports(path))} == set()
+    known = {"ksem.cli": {"ksem.commands"}} | {name: {"ksem.commands._common"} for name in FILES
+                                               if name.startswith("ksem.commands.")}
+    assert {name for name in FILES if within(name, WIRING)
+            and {one for one in imports(FILES[name]) if within(one, WIRING)} - known.get(name, set())} == set()
 
 
 def test_imports_make_no_circle() -> None:

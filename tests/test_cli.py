@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from made import CASE_TEXT, cell, evidence, project
 
-from ksem import __version__, renderers, store
+from ksem import __version__, commands, renderers, store
 from ksem.cli import main
 
 CATALOG = '[local]\nbackend = "local"\nkernel = "host"\n\n["debian-6.12"]\nbackend = "qemu"\nkernel = "debian:6.12"\n'
@@ -56,7 +56,7 @@ def test_arguments_that_are_none_end_with_usage(arguments: list[str], capsys: py
     assert "usage: ksem" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["kernels", "cases", "run", "matrix"])
+@pytest.mark.parametrize("command", commands.names())
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

@@ -1,0 +1,64 @@
+"""Stored evidence as what a run is judged by: is it as it was, whatever it should be.
+
+Contract: `model`, `store`, `compare`. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ksem import store
+from ksem.compare import Comparison, Difference, Kind, difference
+from ksem.model import Cell, Evidence, KsemError
+
+# What `git bisect run` takes for: as it was, otherwise, cannot be told (git-bisect(1), 'Bisect run').
+GOOD, BAD, UNTESTED = 0, 1, 125
+
+
+class Against:
+    """Evidence from a directory, for each column its own, or from one file for all of them.
+
+    paths: the only leaves that count; all without any.
+    """
+
+    def __init__(self, path: Path, columns: Iterable[str], paths: Sequence[str] = ()) -> None:
+        """Raises KsemError when there is no evidence of a column."""
+        self.path, self.paths = path, tuple(paths)
+        self._evidence = _read(path, list(columns))
+        self._cells = {column: {_key(cell): cell for cell in one.cells} for column, one in self._evidence.items()}
+
+    def judge(self, column: str, cell: Cell) -> Difference | None:
+        """What became of a cell; None when nothing was known of it and nothing is."""
+        return difference(self._cells[column].get(_key(cell)), cell, paths=self.paths)
+
+    def named(self, column: str) -> str:
+        """What a column is compared with, for whoever reads of a difference."""
+        return f"{self._evidence[column].column} ({self._evidence[column].release}) of {self.path}"
+
+
+def _read(path: Path, columns: list[str]) -> Mapping[str, Evidence]:
+    if path.is_file():
+        return dict.fromkeys(columns, store.read_column(path))
+    if not path.is_dir():
+        raise KsemError(f"{path} does not exist: --against takes a directory of evidence, or the file of one column")
+    found = {column: path / f"{store.file_name(column)}.json" for column in columns}
+    for column, file in found.items():
+        if not file.is_file():
+            raise KsemError(f"{path} has no evidence of {column}: name the file of the column that it is to be compared with")
+    return {column: store.read_column(file) for column, file in found.items()}
+
+
+def _key(cell: Cell) -> tuple[str, str]:
+    return cell.case, json.dumps(dict(cell.params), sort_keys=True)
+
+
+def status(comparisons: Collection[Comparison]) -> int:
+    """What `git bisect run` is to be told: BAD when anything changed, GOOD when all that was known is the same."""
+    kinds = {one.kind for comparison in comparisons for one in comparison.differences}
+    if Kind.CHANGED in kinds:
+        return BAD
+    if Kind.UNKNOWN in kinds or not any(comparison.same for comparison in comparisons):
+        return UNTESTED
+    return GOOD

@@ -1,0 +1,116 @@
+"""What several commands share: the project, stored evidence as the user names it, and how text is printed.
+
+Contract: wiring, as every module of ksem.commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ksem import catalog, matrix, store
+from ksem.catalog import Behaviour
+from ksem.matrix import Matrix
+from ksem.model import Column, Evidence, KsemError
+
+
+def root(options: argparse.Namespace) -> Path:
+    """The project that a command is about: the one that --project names, or the one around the current directory."""
+    return catalog.project(options.project.absolute() if options.project else Path.cwd())
+
+
+def count(text: str) -> int:
+    """A number of things, at least one, as argparse takes it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)
+
+
+def say(line: str) -> None:
+    """A line of progress, or a notice: not what the command was asked for."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def show(text: str, end: str = "") -> None:
+    """Print what the command was asked for; what the output's encoding lacks is escaped."""
+    encoding = sys.stdout.encoding or "ascii"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end=end)
+
+
+def show_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows of equal length; every column but the last is as wide as its widest text."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    for row in rows:
+        show("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip(), "\n")
+
+
+def named_columns(project: Path, names: Iterable[str], modules: Path | None = None) -> list[Column]:
+    """The columns of these names; without any, those that the catalogue has for every run."""
+    columns = catalog.columns(project, names or [entry.name for entry in catalog.entries(project) if entry.default], modules)
+    if not columns:
+        raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
+    return columns
+
+
+def evidence_in(paths: Iterable[Path]) -> list[Evidence]:
+    """All evidence in some directories and files. Raises KsemError where there is none, or none that can be read."""
+    paths = list(paths)
+    found = [one for path in paths for one in _evidence(path)]
+    if not found:
+        raise KsemError(f"no evidence in {', '.join(map(str, paths))}: `ksem run` makes some")
+    return found
+
+
+def _evidence(path: Path) -> list[Evidence]:
+    if path.is_dir():
+        return store.read(path)
+    if path.is_file():
+        return [store.read_column(path)]
+    raise KsemError(f"{path} does not exist: name a directory of evidence")
+
+
+def evidence_of(name: str, results: Path) -> list[Evidence]:
+    """What a user calls evidence: a directory, a file, or a column of `results`. Raises KsemError, with the nearest column."""
+    if Path(name).exists() and not Path(name).is_dir():
+        return [store.read_column(Path(name))]
+    # A directory may have a column's name by accident: what holds no evidence is none.
+    if Path(name).is_dir() and (found := store.read(Path(name))):
+        return found
+    known = {one.column: one for one in store.read(results)}
+    if name in known:
+        return [known[name]]
+    if Path(name).is_dir():
+        raise KsemError(f"no evidence in {name}: `ksem run` makes some")
+    there = f"there are {', '.join(known)}" if known else "it has none"
+    raise KsemError(f"{name!r} is no file, no directory and no column of {results}{catalog.nearest(name, known)}: {there}")
+
+
+def chosen(evidence: Iterable[Evidence], patterns: Sequence[str]) -> list[Evidence]:
+    """The columns that match a pattern; all without one. Raises KsemError when none does."""
+    evidence = list(evidence)
+    found = [one for one in evidence if any(fnmatch(one.column, pattern) for pattern in patterns)] if patterns else evidence
+    if evidence and not found:
+        names = ", ".join(one.column for one in evidence)
+        raise KsemError(f"no column matches {', '.join(patterns)}: there are {names}")
+    return found
+
+
+def evidence_arguments(parser: argparse.ArgumentParser) -> None:
+    """What commands that tell something about stored evidence have in common."""
+    parser.add_argument("--results", action="append", default=[], type=Path, metavar="RESULTS",
+                        help="evidence, a directory or a file; repeatable (default: results/)")
+    parser.add_argument("--column", action="append", default=[], metavar="PATTERN", help="only these columns (debian-*)")
+
+
+def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour]) -> Matrix:
+    """The matrix of the evidence that `evidence_arguments` chose. Raises KsemError when there is none."""
+    return matrix.build(behaviours, chosen(evidence_in(options.results or [root(options) / "results"]), options.column))
+
+
+def width() -> int:
+    """How wide text is set: as the terminal is, within reason; a pipe takes as much as a wide one."""
+    return max(40, min(160, shutil.get_terminal_size((110, 24)).columns))

@@ -1,0 +1,39 @@
+"""`ksem cite`: evidence to paste into a mail.
+
+Contract: ksem.commands says what a command is.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ksem import catalog, cite, selection
+from ksem.commands import _common
+from ksem.model import KsemError
+
+HELP = "print the evidence for a claim, to paste into a mail"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which claim, and what of its evidence."""
+    parser.add_argument("case", metavar="CASE", help="as `ksem cases` lists them")
+    parser.add_argument("--params", action="append", default=[], metavar="NAME=VALUE",
+                        help="only parameter sets with this value (repeatable)")
+    parser.add_argument("--on", default="", metavar="COLUMN", help="whose calls are shown (default: the kernel that decides)")
+    parser.add_argument("--calls", type=_common.count, default=cite.CALLS, metavar="N",
+                        help=f"how many at most (default: {cite.CALLS})")
+    _common.evidence_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the text."""
+    behaviours = catalog.behaviours(_common.root(options))
+    behaviour = catalog.named(behaviours, options.case)
+    sets = selection.parameter_sets(behaviour, selection.parsed(options.params))
+    matrix = _common.matrix_of(options, [behaviour])
+    names = [column.column for column in matrix.columns]
+    if options.on and options.on not in names:
+        near = catalog.nearest(options.on, names)
+        raise KsemError(f"there is no evidence of {options.on!r}{near}: there are {', '.join(names)}")
+    _common.show(cite.cite(matrix, matrix.sections[0], sets, options.on, options.calls))
+    return 0

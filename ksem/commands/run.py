@@ -1,0 +1,170 @@
+"""`ksem run`: pytest on the cases, for the columns of one's choice, and the matrix of what was seen.
+
+Contract: ksem.commands says what a command is. pytest is known here and in ksem.plugin only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ksem import against, catalog, compare, matrix, renderers, runner, selection, store
+from ksem.against import UNTESTED, Against
+from ksem.commands import _common
+from ksem.compare import Difference
+from ksem.guest.case import combinations
+from ksem.model import INTERRUPTED, NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable, seconds
+
+HELP = "run cases, store what was seen, print the matrix"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which cases on which columns, and how."""
+    parser.add_argument("columns", nargs="*", metavar="COLUMN", help="as `ksem kernels` lists them; default: every series")
+    parser.add_argument("-k", metavar="EXPR", help="only cases that match, as pytest's -k; a whole name is that case alone")
+    parser.add_argument("-n", type=_common.count, metavar="N", help="columns at a time (default: one for each processor)")
+    parser.add_argument("-x", action="store_true", help="stop at the first cell that is not as expected")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, for logs")
+    parser.add_argument("--modules", type=Path, metavar="DIR", help="the kernel modules of an image:PATH column")
+    parser.add_argument("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
+    parser.add_argument("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
+    parser.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
+    parser.add_argument("--params", action="append", default=[], metavar="NAME=VALUE",
+                        help="only parameter sets with this value (repeatable)")
+    parser.add_argument("--against", type=Path, metavar="PATH",
+                        help="judge by stored evidence, a directory or the file of one column, and exit as `git bisect run`"
+                        " wants it: 0 as it was, 1 otherwise, 125 not to be told; nothing is stored then without --results")
+    parser.add_argument("--leaf", action="append", default=[], metavar="PATH",
+                        help="with --against: only this value counts (repeatable; `ksem history --all CASE` lists them)")
+
+
+class _Witness:
+    """Sees which cases a run of pytest asked for, what it saw, and which columns could not be had."""
+
+    def __init__(self) -> None:
+        self.cases: set[str] = set()
+        self.problems: dict[str, Unavailable] = {}
+        self.outcomes: dict[str, list[Difference]] = {}
+        self.against: Against | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        path = report.nodeid.partition("::")[0]
+        self.cases.add(path.removeprefix("cases/").removesuffix(".py").replace("/", "."))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        ours: Any = session.config.pluginmanager.getplugin("ksem-session")
+        self.problems, self.outcomes, self.against = ours.problems, ours.outcomes, ours.against
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run pytest; 1 when a cell is not as expected or a column could not be had. With --against, what git is to be told."""
+    if options.against is None:
+        return _run(options)
+    try:
+        return _run(options)
+    except KsemError as problem:
+        # To git, 2 would be a kernel that behaves otherwise.
+        _common.say(f"ksem: {problem}")
+        return UNTESTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    root = _common.root(options)
+    behaviours = catalog.behaviours(root)
+    columns = _common.named_columns(root, options.columns, options.modules and options.modules.absolute())
+    if options.leaf and options.against is None:
+        raise KsemError("--leaf narrows what --against compares: name the evidence too")
+    _check_params(behaviours, options)
+    runner.check(columns)
+    if options.against:
+        Against(options.against, [column.name for column in columns])
+    results = (options.results or root / "results").absolute()
+    witness = _Witness()
+    status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results), plugins=[witness])
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        chosen = "".join(f" --params {one!r}" for one in options.params)
+        raise KsemError(f"no case matches -k {options.k or ''!r}{chosen}: `ksem cases` lists the cases")
+    if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        return 2 if options.against is None else UNTESTED
+    if options.against is not None:
+        return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else _compared(witness, behaviours)
+    evidence = [one for one in store.read(results, traces=False) if one.column in {column.name for column in columns}]
+    ran = [one for one in behaviours if one.name in witness.cases]
+    found = matrix.build(ran, _with_problems(evidence, witness.problems, ran))
+    _common.show("\n" + renderers.renderer("terminal")(found))
+    return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else int(status != pytest.ExitCode.OK)
+
+
+def _check_params(behaviours: list[catalog.Behaviour], options: argparse.Namespace) -> None:
+    """Raise KsemError, with the nearest name or value, where -k is just one case and has no such parameter sets."""
+    wanted = selection.parsed(options.params)
+    for behaviour in behaviours:
+        if behaviour.name == options.k:
+            sets = selection.parameter_sets(behaviour, wanted)
+            for path in options.leaf:
+                selection.check_path(behaviour, path, [selection.known_values(behaviour, params) for params in sets])
+
+
+def _compared(witness: _Witness, behaviours: list[catalog.Behaviour]) -> int:
+    """Print what is not as it was, and return what git is to be told."""
+    assert witness.against is not None
+    comparisons = [compare.comparison(witness.against.named(column), column, outcomes)
+                   for column, outcomes in witness.outcomes.items()]
+    for comparison in comparisons:
+        _common.show("\n" + compare.text(comparison, behaviours, _common.width()), "\n")
+    for problem in witness.problems.values():
+        _common.say(f"ksem: {problem}")
+    status = against.status(comparisons)
+    return UNTESTED if witness.problems and status == against.GOOD else status
+
+
+def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[catalog.Behaviour], columns: list[Column],
+                      results: Path) -> list[str]:
+    """`ksem run` as pytest understands it."""
+    # To pytest's -k, availability.mount_beneath would be availability.mount_beneath_root too.
+    meant = next((behaviour.path for behaviour in behaviours if behaviour.name == options.k), None)
+    workers = str(min(len(columns), options.n or len(os.sched_getaffinity(0))))
+    arguments = [str(meant or root / "cases"), f"--rootdir={root}", "--no-header", "--tb=no", "-rN"]
+    # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
+    arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # What would cost every process a second at its end, for nothing: to import hypothesis, where it is installed, and to look
+    # for garbage in all that is there, over and over.
+    arguments += ["-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
+    if workers != "1":
+        columns = runner.longest_first(columns)
+        arguments += ["-n", workers]
+    arguments += [f"--column={column.name}" for column in columns]
+    arguments += ["-k", options.k] if options.k and not meant else []
+    arguments += ["-x"] if options.x else []
+    arguments += ["-q"] if options.quiet else []
+    arguments += [f"--boot-deadline={options.boot_deadline}"] if options.boot_deadline else []
+    arguments += [f"--modules={options.modules.absolute()}"] if options.modules else []
+    arguments += ["--keep"] if options.keep else []
+    arguments += [f"--params={one}" for one in options.params] + [f"--leaf={one}" for one in options.leaf]
+    arguments += [f"--against={options.against.absolute()}"] if options.against else []
+    arguments += [f"--results={results}"] if options.results or not options.against else []
+    return arguments
+
+
+def _with_problems(evidence: Iterable[Evidence], problems: Mapping[str, Unavailable],
+                   behaviours: Iterable[catalog.Behaviour]) -> list[Evidence]:
+    """Evidence with what kept columns from being run now; one without any evidence is there all the same."""
+    found = {one.column: one for one in evidence}
+    for column, problem in problems.items():
+        text = str(problem).removeprefix(f"{column}: ")
+        known = found.get(column, Evidence(column, _series_in(column), {}, ()))
+        cells = tuple(Cell(one.name, params, "lost") for one in behaviours for params in combinations(one.case))
+        found[column] = dataclasses.replace(known, problem=text, cells=cells if problem.lost else known.cells)
+    return list(found.values())
+
+
+def _series_in(column: str) -> str:
+    """The release that a column's name speaks of, to give it a place among the others."""
+    release = column.rpartition("-")[2]
+    return release if release[:1].isdigit() else NO_RELEASE

@@ -1,0 +1,219 @@
+"""Which kernels a design can run on: supported, unsupported or unknown for each column, and the lowest good release.
+
+Contract: pure; `model`, `designs`, `matrix`, `seen`. A column is unsupported when it does not show what a required claim relies
+on, or its kernel lacks what is needed to try; unknown when something was not run; supported when all required claims were seen.
+What was not seen is never counted as good.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ksem import seen
+from ksem.designs import Design, Reliance
+from ksem.guest.case import Params, combinations
+from ksem.matrix import label, ranges
+from ksem.model import Cell, Evidence, release_key
+from ksem.wrap import fill, printable
+
+
+class Support(enum.StrEnum):
+    """What a column is to a design."""
+
+    SUPPORTED = "supported"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A value that is not seen as a design relies on it. value: what is instead, or why nothing is known."""
+
+    reliance: Reliance
+    params: Params
+    path: str
+    value: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One column's answer, with all that is not as it should be, wanted claims too."""
+
+    column: str
+    release: str
+    support: Support
+    misses: tuple[Miss, ...]
+
+
+@dataclass(frozen=True)
+class Lowest:
+    """The lowest release from which all later ones are good.
+
+    release: "" when there is none, as the highest one is not good. columns: that show it to be good. before: the releases right
+    below down to the first that is known, newest first, each with what it is. silent: columns of good releases about which
+    nothing is known. earlier: releases that are good all the same, below one that is not.
+    """
+
+    release: str
+    columns: tuple[str, ...]
+    before: tuple[tuple[str, Support], ...]
+    silent: tuple[str, ...]
+    earlier: tuple[str, ...]
+
+
+def decide(design: Design, evidence: Iterable[Evidence]) -> list[Decision]:
+    """A decision for each column, by release."""
+    return [_decision(design, one) for one in sorted(evidence, key=lambda one: (release_key(one.release), one.column))]
+
+
+def _decision(design: Design, evidence: Evidence) -> Decision:
+    cells = {_key(cell.case, cell.params): cell for cell in evidence.cells}
+    misses = tuple(miss for reliance in design.reliances for params in reliance.sets
+                   for miss in _misses(reliance, params, cells.get(_key(reliance.behaviour.name, params))))
+    required = [miss for miss in misses if miss.reliance.required]
+    support = Support.SUPPORTED if not required else (
+        Support.UNSUPPORTED if any(miss.known for miss in required) else Support.UNKNOWN)
+    return Decision(evidence.column, evidence.release, support, misses)
+
+
+def _misses(reliance: Reliance, params: Params, cell: Cell | None) -> Iterable[Miss]:
+    values = seen.values(cell)
+    for path, texts in reliance.observation.items():
+        if values is None:
+            yield Miss(reliance, params, path, seen.why_unknown(cell), False)
+        elif values.at(path) not in texts:
+            yield Miss(reliance, params, path, values.at(path), True)
+
+
+def _key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
+    return case, json.dumps(dict(params), sort_keys=True)
+
+
+def lowest(decisions: Iterable[Decision]) -> Lowest:
+    """A release is bad when one of its columns is, good when one is and none is bad, else unknown."""
+    by_release: dict[str, list[Decision]] = {}
+    for decision in sorted(decisions, key=lambda one: release_key(one.release)):
+        by_release.setdefault(decision.release, []).append(decision)
+    states = [(release, _state(columns), columns) for release, columns in by_release.items()]
+    good: list[tuple[str, Support, list[Decision]]] = []
+    while states and states[-1][1] is Support.SUPPORTED:
+        good.insert(0, states.pop())
+    before = []
+    for release, state, _ in reversed(states):
+        before.append((release, state))
+        if state is not Support.UNKNOWN:
+            break
+    silent = tuple(one.column for _, _, columns in good for one in columns if one.support is Support.UNKNOWN)
+    showing = tuple(one.column for _, _, columns in good[:1] for one in columns if one.support is Support.SUPPORTED)
+    earlier = tuple(release for release, state, _ in states if state is Support.SUPPORTED)
+    return Lowest(good[0][0] if good else "", showing, tuple(before), silent, earlier)
+
+
+def _state(columns: Sequence[Decision]) -> Support:
+    found = {one.support for one in columns}
+    return next(one for one in (Support.UNSUPPORTED, Support.SUPPORTED, Support.UNKNOWN) if one in found)
+
+
+def text(design: Design, decisions: Sequence[Decision], width: int) -> str:
+    """A line for each column, what is missing and why it matters, what is not known, and the lowest good release."""
+    parts = [fill(f"{design.name}: {design.title}", width, rest="  "), _table(design, decisions, width)]
+    parts += [_missing(reliance, decisions, width) for reliance in design.reliances
+              if any(miss.reliance == reliance and miss.known for decision in decisions for miss in decision.misses)]
+    parts += _unknown(design, decisions, width)
+    return "\n\n".join([*parts, fill(conclusion(lowest(decisions)), width)]) + "\n"
+
+
+def _table(design: Design, decisions: Sequence[Decision], width: int) -> str:
+    rows: list[tuple[str, ...]] = [("column", "release", "design", "required", "wanted")]
+    for decision in decisions:
+        counts = []
+        for required in (True, False):
+            meant = [reliance for reliance in design.reliances if reliance.required is required]
+            missed = [reliance for reliance in meant if any(miss.reliance == reliance for miss in decision.misses)]
+            counts.append(f"{len(meant) - len(missed)} of {len(meant)}" if meant else "-")
+        rows.append((printable(decision.column), printable(decision.release), decision.support.value, *counts))
+    widths = [max(len(row[index]) for row in rows) for index in range(5)]
+    lines = ["  ".join(cell.ljust(room) for cell, room in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if max(map(len, lines)) <= width:
+        return "\n".join(lines)
+    # Too narrow for a table: a paragraph for each column.
+    return "\n".join(fill(f"{row[0]} ({row[1]}): {row[2]}; required: {row[3]}; wanted: {row[4]}", width,
+                                   rest="  ") for row in rows[1:])
+
+
+def _missing(reliance: Reliance, decisions: Sequence[Decision], width: int) -> str:
+    """A claim that not all columns meet: what is relied on, and what is seen instead, drawn together."""
+    order = [decision.column for decision in decisions]
+    instead: dict[str, tuple[list[str], list[Params]]] = {}
+    for decision in decisions:
+        for miss in decision.misses:
+            if miss.reliance == reliance and miss.known:
+                # What a kernel lacks is the same for all values of a case.
+                lacking = miss.value.startswith("unsupported: ")
+                wanted = " or ".join(reliance.observation[miss.path])
+                told = miss.value if lacking else f"{miss.path} is to be {wanted!r}; seen: {miss.value}"
+                columns, sets = instead.setdefault(told, ([], []))
+                columns += [decision.column] if decision.column not in columns else []
+                sets += [miss.params] if miss.params not in sets else []
+    lines = [fill(f"{_named(reliance)}", width, rest="    "),
+             fill(f"because {reliance.reason}", width, first="  ", rest="  ")]
+    lines += [fill(f"{ranges(columns, order)}{_sets(sets, reliance.sets)}: {told}", width, first="  - ",
+                            rest="    ") for told, (columns, sets) in instead.items()]
+    return "\n".join(lines)
+
+
+def _unknown(design: Design, decisions: Sequence[Decision], width: int) -> list[str]:
+    """What is not known: the columns about which the same claims are not, for the same reasons."""
+    groups: dict[tuple[tuple[int, str], ...], list[str]] = {}
+    for decision in decisions:
+        found = {(number, miss.value): None for number, reliance in enumerate(design.reliances) for miss in decision.misses
+                 if miss.reliance == reliance and not miss.known}
+        if found:
+            groups.setdefault(tuple(found), []).append(decision.column)
+    parts = []
+    for claims, columns in groups.items():
+        title = f"not known of {ranges(columns, [decision.column for decision in decisions])}:"
+        lines = [fill(f"{_named(design.reliances[number])}: {why}", width, first="  - ",
+                               rest="    ") for number, why in claims]
+        parts.append("\n".join([fill(title, width, rest="  "), *lines]))
+    return parts
+
+
+def _named(reliance: Reliance) -> str:
+    """A claim's need, case and parameter sets."""
+    need = "required" if reliance.required else "wanted"
+    return f"{need}: {reliance.behaviour.name}{_sets(reliance.sets, combinations(reliance.behaviour.case))}"
+
+
+def _sets(sets: Sequence[Params], every: Sequence[Params]) -> str:
+    return f" [{label(sets, every)}]" if len(sets) < len(every) else ""
+
+
+def conclusion(found: Lowest) -> str:
+    """The lowest good release in a sentence, as uncertain as the evidence is."""
+    unknown = ", ".join(release for release, state in reversed(found.before) if state is Support.UNKNOWN)
+    known, state = found.before[-1] if found.before and found.before[-1][1] is not Support.UNKNOWN else ("", Support.UNKNOWN)
+    told = [f"Good from {found.release} on ({', '.join(found.columns)}): that release and all later ones are."]
+    if not found.release:
+        highest = [f"the highest, {release}, is {'bad' if one is Support.UNSUPPORTED else 'not known'}"
+                   for release, one in found.before[:1]]
+        told = [": ".join(["There is no release from which all later ones are good", *highest]) + "."]
+    elif state is Support.UNSUPPORTED:
+        dark = f" and nothing is known of {unknown}" if unknown else ""
+        told.append(f"{known} is bad{dark}: the change lies between {known} and {found.release}.")
+    elif known:
+        told.append(f"Nothing is known of {unknown}; {known} is good.")
+    elif unknown:
+        told.append(f"Nothing is known of {unknown}, and no older release was asked: it may be good from earlier on.")
+    else:
+        told.append("No older release was asked: it may be good from earlier on.")
+    if found.earlier:
+        told.append(f"Good, but not followed by good ones only: {', '.join(found.earlier)}.")
+    if found.silent:
+        told.append(f"Other columns show that: not known by themselves are {', '.join(found.silent)}.")
+    return " ".join(told)

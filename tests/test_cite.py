@@ -1,0 +1,231 @@
+"""What is pasted into a mail: 72 columns of ASCII, whatever a kernel says, with the calls that decide and an honest count.
+
+Guards: a mail that a kernel's release could write into, a trace that was cut without saying so, evidence of the wrong kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import project
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made import behaviour, case, cell, evidence
+
+from ksem import catalog, cite, drift, matrix, store, strace
+from ksem.guest.case import Case, Rule
+from ksem.matrix import Matrix
+from ksem.model import Evidence, KsemError
+from ksem.wrap import ascii_only, fill, printable
+
+Event = list[Any]
+
+
+def call(name: str = "chown", result: str = "0", process: str = "main",
+         arguments: Sequence[str] = ('"file"', "0", "0")) -> Event:
+    return [process, "mnt:1 user:0", name, list(arguments), result]
+
+
+def made(rules: Case, *columns: Evidence) -> Matrix:
+    return matrix.build([behaviour(rules)], columns)
+
+
+def text(found: Matrix, **options: Any) -> str:
+    return cite.cite(found, found.sections[0], **options)
+
+
+RULES = case((Rule({"is": "new"}, since="6.6", backports=("6.1.50",), cites="abc"), Rule({"is": "old"})),
+             cites=("chown(2), 'DESCRIPTION'",), documented="chown(2) does not say so.")
+
+
+def column(release: str, value: str, *events: Event, name: str = "", **environment: str) -> Evidence:
+    surroundings = {"backend": "qemu", "accelerator": "tcg", "architecture": "x86_64",
+                    "package": f"{release}-cloud-amd64 {release}-1", **environment}
+    return evidence(name or f"debian-{release.rpartition('.')[0]}", release, cell({"is": value}, trace=tuple(events)),
+                    environment=surroundings)
+
+
+OLD = column("5.10.7", "old", call("chmod"), call(result="EPERM"))
+NEW = column("6.12.3", "new", call("chmod"), call())
+NEWEST = column("7.3.4", "new", call("chmod"), call())
+
+
+def test_a_mail_has_all_that_a_sceptic_asks_for() -> None:
+    assert text(made(RULES, OLD, NEW, NEWEST)) == """\
+It is so.
+
+Sources:
+  chown(2), 'DESCRIPTION'
+
+Documentation that says otherwise, or less:
+  chown(2) does not say so.
+
+Seen on Linux:
+  5.10.7:
+    is: old
+  6.12.3, 7.3.4:
+    is: new
+  since 6.6 (abc), seen between 5.10.7 and 6.12.3; backported to 6.1.50
+
+On Linux 6.12.3-cloud-amd64 6.12.3-1, x86_64, qemu (tcg):
+  (2 calls)
+  main, in mnt:1 user:0:
+    chmod("file", 0, 0) = 0
+    chown("file", 0, 0) = 0
+
+Run it again:
+  ksem run debian-6.12.3 -k area.thing
+"""
+
+
+def test_kernels_that_agree_take_one_line_and_the_newest_is_shown() -> None:
+    told = text(made(case(), *(column(f"6.{number}.1", "so", call()) for number in range(4))))
+    assert "  all 4 releases from 6.0.1 to 6.3.1 agree\n" in told
+    assert "On Linux 6.3.1-cloud-amd64" in told
+
+
+def test_the_column_whose_calls_are_shown_can_be_chosen() -> None:
+    told = text(made(RULES, OLD, NEW, NEWEST), on="debian-5.10")
+    assert "On Linux 5.10.7-cloud-amd64" in told
+    assert 'chown("file", 0, 0) = -1 EPERM' in told
+    with pytest.raises(KsemError, match=r"nothing is known of area.thing on debian-9"):
+        text(made(RULES, OLD), on="debian-9")
+
+
+def test_what_nobody_knows_cannot_be_cited() -> None:
+    with pytest.raises(KsemError, match=r"nothing is known of area.thing on any column"):
+        text(made(RULES, evidence("debian-6.1", "6.1.9")))
+
+
+def test_what_is_not_known_is_told_with_its_reason_and_is_no_kernel_that_agrees() -> None:
+    missing = evidence("debian-6.9", "6.9.1", cell(status="unsupported", reason="no filesystem xfs: there is no such module"))
+    told = text(made(case(), column("6.1.9", "so", call()), missing, column("6.12.3", "so", call())))
+    assert "  6.1.9, 6.12.3 agree\n  not known of 6.9.1: could not be run: no filesystem xfs: there is no" in told
+
+
+def test_one_release_in_two_environments_is_one_kernel_unless_they_disagree() -> None:
+    machine = column("6.12.3", "new", call(), name="debian-13-vagrant", backend="vagrant")
+    assert "  6.12.3 only\n" in text(made(RULES, NEW, machine))
+    assert "  6.12.3 (debian-13-vagrant):\n    is: odd\n" in text(made(RULES, NEW, column(
+        "6.12.3", "odd", call(), name="debian-13-vagrant")))
+
+
+def test_what_is_not_as_expected_is_said() -> None:
+    assert "  not as expected on debian-6.12\n" in text(made(RULES, column("6.12.3", "old", call())))
+
+
+def test_the_parameter_set_is_the_one_that_the_claim_speaks_of() -> None:
+    rules = case({"is": "so"}, claim="A stranger gets EPERM.", params={"caller": ("root", "a stranger")})
+    cells = [cell({"is": "so"}, {"caller": "root"}, trace=(call(),)),
+             cell({"is": "so"}, {"caller": "a stranger"}, trace=(call(result="EPERM"), *(call("statx") for _ in range(9))))]
+    told = text(made(rules, evidence("debian-6.1", "6.1.9", *cells)), calls=3)
+    assert "  with caller=a stranger\n  (3 of 10 calls; left out: 7 after these)\n" in told
+    assert "= -1 EPERM" in told
+    assert "with caller=root" in text(made(rules, evidence("debian-6.1", "6.1.9", *cells)), sets=[{"caller": "root"}])
+
+
+def test_a_reproducer_is_added_as_it_is() -> None:
+    told = text(made(RULES, NEW), reproducer="int main(void)\n{\n}\n")
+    assert told.endswith("\n\nA program that shows it:\n\nint main(void)\n{\n}\n")
+
+
+HOSTILE = "6.1.9\n\n.\nFrom: me\n<b>\x1b[2J\u2028\U0001F600" + "x" * 90
+
+
+def test_a_kernel_cannot_write_into_the_mail() -> None:
+    hostile = evidence(f"debian-{HOSTILE}", HOSTILE, cell({"is": HOSTILE}, {}, reason=HOSTILE, trace=(
+        [HOSTILE, HOSTILE, "chown", [f'"{HOSTILE}"'], HOSTILE],)), environment={"backend": HOSTILE, "package": HOSTILE})
+    told = text(made(case({"is": HOSTILE}, claim=HOSTILE, documented=HOSTILE), hostile))
+    assert told.isascii()
+    assert all(line.isprintable() and not line.startswith(("From:", ".", "<b>")) for line in told.splitlines())
+
+
+@given(st.text(max_size=200), st.text(max_size=300))
+def test_a_mail_is_as_wide_as_a_mail(words: str, value: str) -> None:
+    found = made(case({"is": value}, claim=words or "x"), evidence("debian-6.1", "6.1.9", cell({"is": value}, trace=(
+        call(result=value), call(arguments=[value]))), environment={"backend": words}))
+    told = text(found)
+    assert told.isascii()
+    assert max(map(len, told.splitlines())) <= cite.WIDTH
+
+
+def test_the_first_call_that_was_answered_otherwise_decides() -> None:
+    one = [call("a"), call("b"), call("c")]
+    assert strace.deciding(one, [call("a"), call("b", "EPERM"), call("c")]) == 1
+    assert strace.deciding(one, one[:2]) == 2
+    assert strace.deciding(one, one) == 2
+
+
+@given(st.lists(st.sampled_from((call(), call("close"), call("mkdir"), call("mkdir", "EEXIST"), call("open", "3"))), min_size=1,
+                max_size=40), st.integers(1, 12), st.data())
+def test_what_is_left_out_of_a_trace_is_counted(events: list[Event], room: int, data: st.DataObject) -> None:
+    focus = data.draw(st.integers(0, len(events) - 1))
+    numbered = [[*event[:3], [str(number)], event[4]] for number, event in enumerate(events)]
+    kept, told = strace.cut(numbered, focus, room)
+    counts = [int(part.split()[0]) for part in told.split(", ") if part]
+    assert len(kept) + sum(counts) == len(events)
+    assert len(kept) <= max(room, 1)
+    assert numbered[focus] in kept
+    assert kept == sorted(kept, key=lambda event: int(event[3][0]))
+
+
+@pytest.mark.parametrize(("event", "expected"), [
+    (call(result="EPERM"), 'chown("file", 0, 0) = -1 EPERM'), (call(result="3"), 'chown("file", 0, 0) = 3'),
+    (call("mountinfo", "{}", arguments=['"top"']), 'mountinfo("top") -> {}'),
+    (call("mountinfo", "ENOENT", arguments=['"top"']), 'mountinfo("top") -> ENOENT'),
+    (call("read_file", "x" * 300, arguments=[]), f"read_file() -> {'x' * 200}... (100 more characters)"),
+])
+def test_a_call_is_spelled_as_strace_does(event: Event, expected: str) -> None:
+    assert strace.spelled(event) == expected
+
+
+def test_another_process_or_namespace_has_a_heading_and_flags_break_between_them() -> None:
+    flags = "|".join(f"MS_FLAG{number}" for number in range(12))
+    told = strace.lines([call(), call(process="child"), call("mount", arguments=[flags])], 72)
+    assert [line for line in "\n".join(told).splitlines() if not line.startswith("    ")] == [
+        "  main, in mnt:1 user:0:", "  child, in mnt:1 user:0:", "  main, in mnt:1 user:0:"]
+    assert "".join(line.strip() for line in told[-1].splitlines()) == f"mount({flags}) = 0"
+    assert all(line.endswith(("|", "= 0")) for line in told[-1].splitlines())
+
+
+@given(st.text(), st.integers(20, 100))
+def test_a_paragraph_holds_no_control_character_and_fits(words: str, width: int) -> None:
+    told = fill(words, width, "  ", "    ", "|", (" = ",))
+    assert all(line.isprintable() and len(line) <= max(width, 24) for line in told.split("\n"))
+    assert printable(printable(words)) == printable(words)
+    assert ascii_only(words).isascii()
+
+
+def test_drift_lists_what_is_documented_otherwise_by_page() -> None:
+    quiet = case({"is": "so"})
+    both = [behaviour(RULES, "area.thing"), behaviour(quiet, "area.quiet"),
+            behaviour(case({"is": "so"}, documented="See overlayfs.rst and chown(2)."), "area.dark")]
+    found = matrix.build(both, [OLD, NEW])
+    assert {page: [one.behaviour.name for one in sections] for page, sections in drift.by_page(found).items()} == {
+        "chown(2)": ["area.thing"], "overlayfs.rst": ["area.dark"]}
+    assert [list(drift.by_page(found, [page])) for page in ("chown", "chown(2)", "mount")] == [
+        ["chown(2)", "overlayfs.rst"], ["chown(2)", "overlayfs.rst"], []]
+    told = drift.text(found)
+    assert told.startswith("2 claims about 2 pages where documentation says something else than")
+    assert "1 of them confirmed on Linux 5.10.7 to\n6.12.3." in told
+    assert "\nchown(2)\n========\n\narea.thing\n----------\nDocumented: chown(2) does not say so.\n\nKernels: It is so." in told
+    assert "\narea.dark\n---------\nDocumented: See overlayfs.rst and chown(2).\n\nKernels: It is so.\n\nNot conf" in told
+
+
+def test_a_claim_that_a_kernel_contradicts_is_not_confirmed() -> None:
+    assert drift.is_confirmed(made(RULES, OLD, NEW).sections[0])
+    assert not drift.is_confirmed(made(RULES, OLD, column("6.12.3", "odd")).sections[0])
+    assert not drift.is_confirmed(made(RULES, evidence("a", "6.1")).sections[0])
+
+
+def test_every_claim_of_the_project_can_be_cited_and_all_drift_is_confirmed() -> None:
+    behaviours = catalog.behaviours(project.ROOT)
+    columns = [one for one in store.read(project.ROOT / "results") if one.column.startswith("debian-")]
+    for one in behaviours:
+        found = matrix.build([one], columns)
+        told = text(found)
+        assert told.isascii()
+        assert max(map(len, told.splitlines())) <= cite.WIDTH, one.name
+        assert not one.case.documented or drift.is_confirmed(found.sections[0]), one.name

@@ -1,0 +1,204 @@
+"""Decisions, differences, histories, mails and drift as their user meets them: on stored evidence, wrong arguments and all.
+
+Guards: scripts rely on the exit status, and a mistake is one line that names the mend; no command here runs a kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import project
+import pytest
+from made import cell, evidence
+from made import project as make_project
+from test_cli import fails
+
+from ksem import store
+from ksem.cli import main
+
+CASE = '''"""What it is."""
+from ksem.guest.case import Case, Rule
+
+CASE = Case(claim="It is so.", cites=("chown(2)",), params={"flag": ("ro", "nosuid")}, documented="chown(2) says nothing.",
+            expect=(Rule({"is": "new"}, since="6.6", cites="abc"), Rule({"is": "old"})))
+
+
+def observe(lab, flag):
+    return {}
+'''
+DESIGN = '''title = "A design"
+about = "It needs the new."
+[[claim]]
+case = "area.thing"
+observation = {is = "new"}
+reason = "It is better."
+'''
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of one case and one design, with evidence of two columns; the current directory."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "project").mkdir()
+    made = make_project(tmp_path / "project", {"area/thing": CASE})
+    (made / "designs").mkdir()
+    (made / "designs" / "made.toml").write_text(DESIGN)
+    trace = (["main", "mnt:1 user:0", "chown", ['"x"', "0", "0"], "0"],)
+    columns = [evidence(f"debian-{series}", release, *(cell({"is": seen}, {"flag": flag}, trace=trace)
+                                                       for flag in ("ro", "nosuid")))
+               for series, release, seen in (("6.1", "6.1.9", "old"), ("6.12", "6.12.3", "new"))]
+    store.write(made / "results", columns, ["area.thing"])
+    monkeypatch.chdir(made)
+    return made
+
+
+def prints(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    """What the command prints, with nothing on stderr."""
+    assert main(arguments) == status
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return printed.out
+
+
+def test_a_design_is_decided(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, "decide", "made", status=1)
+    assert "debian-6.1   6.1.9    unsupported  0 of 1" in told
+    assert " ".join(told.split()).endswith("Good from 6.12.3 on (debian-6.12): that release and all later ones are."
+                                           " 6.1.9 is bad: the change lies between 6.1.9 and 6.12.3.")
+    assert "unsupported" not in prints(capsys, "decide", "designs/made.toml", "--column", "debian-6.12")
+
+
+def test_designs_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prints(capsys, "decide").splitlines() == ["DESIGN  CLAIMS  TITLE", "made    1       A design"]
+
+
+def test_a_design_that_is_not_there_or_wrong_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean made?" in fails(capsys, "decide", "maed")
+    assert "designs/gone.toml: No such file" in fails(capsys, "decide", "designs/gone.toml")
+    (root / "designs/made.toml").write_text(DESIGN.replace("area.thing", "area.thnig"))
+    assert "did you mean area.thing?" in fails(capsys, "decide", "made")
+
+
+def test_columns_and_directories_are_compared(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, "diff", "debian-6.1", "debian-6.12", status=1)
+    assert "  changed: area.thing [all 2]\n    is: old -> new\n" in told
+    assert prints(capsys, "diff", "debian-6.1", "debian-6.1").endswith("  2 the same\n")
+    assert prints(capsys, "diff", "results", "results").count("2 the same") == 2
+    store.write(root / "other", [evidence("debian-6.1", "6.1.9", cell({"is": "old"}, {"flag": "ro"}))], ["area.thing"])
+    told = prints(capsys, "diff", "results", "other", status=1)
+    assert "  became unknown: area.thing [flag=nosuid]\n    not run\n" in told
+    assert "only in A, became unknown: debian-6.12" in told
+    # What only the newer evidence has takes nothing away.
+    assert "only in B, appeared: debian-6.12" in prints(capsys, "diff", "other", "results")
+    assert "1 the same, 1 appeared" in prints(capsys, "diff", "other/debian-6.1.json", "results")
+
+
+def test_evidence_that_cannot_be_compared_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean debian-6.12?" in fails(capsys, "diff", "debian-6.1", "debain-6.12")
+    (root / "empty").mkdir()
+    assert "no evidence in empty" in fails(capsys, "diff", "empty", "results")
+    (root / "results/debian-6.12.json").write_text('{"schema": 99}')
+    assert "schema 99" in fails(capsys, "diff", "debian-6.1", "debian-6.12")
+    (root / "results/debian-6.12.json").unlink()
+    store.write(root / "other", [evidence("local", "6.2")], [])
+    assert "A has debian-6.1, and B local: there is no column to compare" in fails(capsys, "diff", "results", "other")
+
+
+def test_histories_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, "history")
+    assert "  since 6.6 (abc), seen between 6.1.9 and 6.12.3\n    is: old -> new\n" in told
+    assert prints(capsys, "history", "area.*") == told
+    spans = json.loads(prints(capsys, "history", "--format", "json"))[0]["spans"]
+    assert [(span["value"], span["since"] and span["since"]["release"], span["columns"]) for span in spans] == [
+        ("old", None, ["debian-6.1"]), ("new", "6.6", ["debian-6.12"])]
+    assert "did you mean area.thing?" in fails(capsys, "history", "area.thnig")
+
+
+def test_cases_that_never_changed_are_counted_unless_asked_for(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, "history", "--column", "debian-6.12")
+    assert told == "1 case is the same on every column: --all shows it\n"
+    assert "    is: new" in prints(capsys, "history", "--all", "--column", "debian-6.12")
+
+
+def test_a_claim_is_cited(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, "cite", "area.thing", "--params", "flag=ro", "--on", "debian-6.1")
+    assert "Seen on Linux with flag=ro:" in told
+    assert '    chown("x", 0, 0) = 0\n' in told
+    assert "  ksem run debian-6.1.9 -k area.thing\n" in told
+    assert "did you mean area.thing?" in fails(capsys, "cite", "area.thnig")
+    assert "did you mean debian-6.12?" in fails(capsys, "cite", "area.thing", "--on", "debain-6.12")
+    assert "no flag=r " in fails(capsys, "cite", "area.thing", "--params", "flag=r")
+
+
+def test_drift_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, "drift")
+    assert told.startswith("1 claim about 1 page where documentation says something else")
+    assert told == prints(capsys, "drift", "chown")
+    assert "did you mean chown(2)?" in fails(capsys, "drift", "chwn(2)")
+
+
+EVIDENCE = [["decide", "made"], ["history"], ["cite", "area.thing"], ["drift"]]
+
+
+@pytest.mark.parametrize("command", EVIDENCE)
+def test_without_any_evidence_the_mend_is_named(root: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "empty").mkdir()
+    assert "no evidence in empty: `ksem run` makes some" in fails(capsys, *command, "--results", "empty")
+    assert "nowhere does not exist" in fails(capsys, *command, "--results", "nowhere")
+    assert "no column matches x*" in fails(capsys, *command, "--column", "x*")
+
+
+@pytest.mark.parametrize("command", [["decide", "made"], ["history"], ["drift"]])
+def test_a_column_without_the_case_is_unknown(root: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    store.write(root / "other", [evidence("debian-6.9", "6.9.1")], [])
+    assert main([*command, "--results", "other"]) == (1 if command[0] == "decide" else 0)
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "supported" not in printed.out.replace("unsupported", "")
+    assert "onfirmed" not in printed.out or "0 of them confirmed" in printed.out
+
+
+@pytest.mark.parametrize("command", [*EVIDENCE, ["diff", "results", "results"]])
+@pytest.mark.parametrize("columns", ["10", "40"])
+def test_a_narrow_terminal_and_a_locale_of_another_kind_will_do(root: Path, command: list[str], columns: str) -> None:
+    environment = {**project.environment(), "PYTHONPATH": str(project.ROOT), "COLUMNS": columns, "LC_ALL": "C",
+                   "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = subprocess.run([sys.executable, "-m", "ksem.cli", *command], cwd=root, env=environment, capture_output=True,
+                           check=False)
+    assert (ended.returncode, ended.stderr) == (1 if command[0] == "decide" else 0, b"")
+    assert ended.stdout.isascii()
+
+
+@pytest.mark.parametrize("command", EVIDENCE)
+def test_a_pipe_that_nobody_reads_is_no_traceback(root: Path, command: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as pipe:
+        ended = subprocess.run([sys.executable, "-m", "ksem.cli", *command], cwd=root, check=False, stdout=pipe,
+                               stderr=subprocess.PIPE, env={**project.environment(), "PYTHONPATH": str(project.ROOT)})
+    assert (ended.returncode, ended.stderr) == (2, b"")
+
+
+def test_what_a_search_cannot_be_about_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean area.thing?" in fails(capsys, "bisect", "area.thnig")
+    assert "did you mean is?" in fails(capsys, "bisect", "area.thing", "--leaf", "iss")
+    assert "no parameter 'flga'" in fails(capsys, "bisect", "area.thing", "--params", "flga=ro")
+
+
+def test_a_run_that_cannot_be_compared_is_no_kernel_that_differs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """git bisect takes 2 for a kernel that behaves otherwise."""
+    for arguments in (["run", "image:gone", "--against", "results/debian-6.1.json"], ["run", "local", "--against", "results"],
+                      ["run", "local", "--against", "nowhere"], ["run", "lcoal", "--against", "results"],
+                      ["run", "local", "-k", "area.thing", "--params", "flag=r", "--against", "results/debian-6.1.json"],
+                      ["run", "local", "-k", "area.thing", "--leaf", "iss", "--against", "results/debian-6.1.json"]):
+        assert main(arguments) == 125
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("ksem: ")
+        assert printed.err.count("\n") == 1
+    assert "name the evidence too" in fails(capsys, "run", "local", "--leaf", "is")
