@@ -51,6 +51,14 @@ def test_selection_and_reruns(made: Path) -> None:
     assert "1 failed in" in run_pytest(made, "--lf").stdout
 
 
+def test_cases_of_one_name_can_be_given_by_their_paths(made: Path) -> None:
+    """pytest would import a file that it is given as a module of tests, and two of one name clash."""
+    (made / "cases" / "other").mkdir()
+    (made / "cases" / "other" / "fine.py").write_text(project.FINE)
+    ended = run_pytest(made, "cases/other/fine.py", "cases/made/fine.py")
+    assert (ended.returncode, "2 passed" in ended.stdout) == (0, True), ended.stdout
+
+
 def test_junit_names_column_release_and_observation(made: Path) -> None:
     run_pytest(made, "--junitxml", "report.xml", "-k", "fine")
     case = ElementTree.parse(made / "report.xml").find(".//testcase")

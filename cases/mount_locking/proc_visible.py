@@ -87,10 +87,8 @@ def observe(lab, fs, view):
 
 def hide_the_machines(lab, fs):
     """A mask on every instance that the machine has: then only the case's own can be visible."""
-    for line in lab.read_file("/proc/self/mountinfo").splitlines():
-        fields = line.split()
-        if fields[fields.index("-") + 1] == fs:
-            lab.attempt.mount("mask", "%s/%s" % (fields[4], {"proc": "tty", "sysfs": "fs"}[fs]), "tmpfs", 0, None)
+    for place in lab.mount_points(fs):
+        lab.attempt.mount("mask", "%s/%s" % (place, {"proc": "tty", "sysfs": "fs"}[fs]), "tmpfs", 0, None)
 
 
 def leave(lab, fs, view):

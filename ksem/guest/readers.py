@@ -54,6 +54,15 @@ def mounts_below(task: Task, path: str) -> Step:
     return _of_mounts(task, decoded)
 
 
+def mount_points(task: Task, fstype: str) -> Step:
+    """Where filesystems of that type are mounted, in the order of /proc/self/mountinfo; a place once for each mount on it."""
+    def decoded(text: str, base: str) -> Any:
+        mounts = [line.split() for line in text.splitlines()]
+        return [_unescaped(fields[4]) for fields in mounts if fields[fields.index("-") + 1] == fstype]
+
+    return _of_mounts(task, decoded)
+
+
 def _of_mounts(task: Task, decode: Callable[[str, str], Any]) -> Step:
     """What a decoder makes of the process's mountinfo and its working directory."""
     place = task.arena.reserve(4096)
@@ -264,6 +273,7 @@ READERS: Dict[str, Callable[..., Step]] = {
     "mountinfo": mountinfo,
     "mount_options_at": mount_options_at,
     "mounts_below": mounts_below,
+    "mount_points": mount_points,
     "read_file": read_file,
     "write_file": write_file,
     "write_mapped": write_mapped,
