@@ -17,7 +17,8 @@ from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, MS, O
 from ksem.guest.lab import mount_flags
 
-FLAGS = ("relatime", "noatime", "nodiratime", "strictatime", "noatime nodiratime", "strictatime nodiratime", "ro", "ro strictatime")
+FLAGS = ("relatime", "noatime", "nodiratime", "strictatime", "noatime nodiratime", "strictatime nodiratime", "ro",
+         "ro strictatime")
 LAYERS = {"tmpfs": "", "overlay, upper layer": "upper", "overlay, lower layer": "lower"}
 # Seconds since 1970, and how a time of access then compares to that of the last change, which is now.
 TIMES = {"earlier": 1000000000, "later": 4102444800}
@@ -32,7 +33,8 @@ def expected(flags, on):
             return False
         return "strictatime" in words or when == "earlier"
 
-    table = {"%s, accessed %s than changed" % (kind, when): moves(kind, when) for kind in ("file", "directory") for when in TIMES}
+    table = {"%s, accessed %s than changed" % (kind, when): moves(kind, when)
+             for kind in ("file", "directory") for when in TIMES}
     # That mount is strictatime.
     return dict(table, **{"file by O_NOATIME": False, "file through another mount": not lower})
 
@@ -63,8 +65,9 @@ def observe(lab, flags, on):
     seen = {}
     for kind, read in (("file", "read_file"), ("directory", "list_directory")):
         for when, second in TIMES.items():
-            name = "%s, accessed %s than changed" % (kind, when)
-            seen[name] = lab.values([(read, "mount/" + kind + " " + when), ("accessed", top + "/" + kind + " " + when, second)])[1]
+            name = "%s %s" % (kind, when)
+            _, moved = lab.values([(read, "mount/" + name), ("accessed", "%s/%s" % (top, name), second)])
+            seen["%s, accessed %s than changed" % (kind, when)] = moved
     descriptor = lab.openat(AT_FDCWD, "mount/by O_NOATIME", O.NOATIME, 0)
     lab.read(descriptor, 16)
     seen["file by O_NOATIME"] = lab.accessed(top + "/by O_NOATIME", TIMES["earlier"])
@@ -89,10 +92,11 @@ def make(lab, layer):
 
 def furnish(lab, top):
     files = ["file " + when for when in TIMES] + ["by O_NOATIME", "through another mount"]
+    directories = ["directory " + when for when in TIMES]
     for name in files:
         descriptor = lab.open("%s/%s" % (top, name), O.CREAT | O.WRONLY, 0o644)
         lab.values([("write", descriptor, "text", 4), ("close", descriptor)])
-    lab.values([("mkdir", "%s/directory %s" % (top, when), 0o755) for when in TIMES])
-    seconds = {name: TIMES["later" if "later" in name else "earlier"] for name in files + ["directory " + when for when in TIMES]}
+    lab.values([("mkdir", "%s/%s" % (top, name), 0o755) for name in directories])
+    seconds = {name: TIMES["later" if "later" in name else "earlier"] for name in files + directories}
     # The modification lies before either, so that the status change, which is now, is what counts.
     lab.values([("utimes", "%s/%s" % (top, name), [second, 1]) for name, second in seconds.items()])

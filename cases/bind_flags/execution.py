@@ -13,7 +13,8 @@ nothing of what is mounted below.
 from ksem.guest.case import Case
 from ksem.guest.flags import MS, X_OK, O
 
-PLACES = ("nowhere", "program", "script", "interpreter", "program, after it was opened", "parent of the program's")
+MOUNTS = {"nowhere": "", "program": "above/program", "script": "script", "interpreter": "interpreter",
+          "program, after it was opened": "above/program", "parent of the program's": "above"}
 
 
 def expected(noexec):
@@ -28,13 +29,13 @@ def expected(noexec):
 
 
 CASE = Case(
-    claim="On a noexec mount nothing can be executed (EACCES) or mapped for execution (EPERM); what counts is the mount that each"
-          " file is reached through, and as it is at the time.",
+    claim="On a noexec mount nothing can be executed (EACCES) or mapped for execution (EPERM); what counts is the mount that"
+          " each file is reached through, and as it is at the time.",
     cites=(
         "execve(2), 'ERRORS', EACCES; mmap(2), 'ERRORS', EPERM; access(2)",
         "path_noexec() in fs/exec.c, called by do_open_execat(), do_mmap() and do_faccessat()",
     ),
-    params={"noexec": PLACES},
+    params={"noexec": tuple(MOUNTS)},
     expect=expected,
     documented="mount(2) names the direct execution of programs; mapping is in mmap(2).",
 )
@@ -52,7 +53,7 @@ def observe(lab, noexec):
     for name, path in (("program", "above/program"), ("script", "script")):
         lab.bind(path, "other " + name)
     opened = lab.open("above/program/it", 0, 0)
-    path = {"nowhere": "", "parent of the program's": "above"}.get(noexec, noexec.split(",")[0].replace("program", "above/program"))
+    path = MOUNTS[noexec]
     if path:
         lab.mount(None, path, None, MS.REMOUNT | MS.BIND | MS.NOEXEC, None)
     if "after" not in noexec:
@@ -62,7 +63,8 @@ def observe(lab, noexec):
                "mapped": ("map_executable", "above/program/it")}
     others = {"program through another mount": ("run_program", "other program/it"), "script": ("run_program", "script/it"),
               "script through another mount": ("run_program", "other script/it")}
-    return dict(zip(others, map(ran, lab.batch(others.values()))), program=dict(zip(program, map(ran, lab.batch(program.values())))))
+    seen = dict(zip(others, map(ran, lab.batch(others.values()))))
+    return dict(seen, program=dict(zip(program, map(ran, lab.batch(program.values())))))
 
 
 def ran(outcome):

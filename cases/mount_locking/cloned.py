@@ -42,7 +42,7 @@ CASE = Case(
     cites=(
         "clone(2), CLONE_NEWNS, CLONE_NEWUSER and 'ERRORS', EINVAL and EPERM",
         "mount_namespaces(7), 'Restrictions on mount namespaces'",
-        "copy_process() in kernel/fork.c; create_new_namespaces() in kernel/nsproxy.c, which unshare_nsproxy_namespaces() calls too",
+        "copy_process() in kernel/fork.c; create_new_namespaces() in kernel/nsproxy.c, the same for clone and unshare",
     ),
     params={"namespaces": tuple(NAMESPACES), "maker": MAKERS},
     expect=expected,

@@ -35,10 +35,10 @@ NUMBERS: Dict[str, int] = {
 _GETPID = 39
 # Calls that return nothing but whether they succeeded: one that must succeed can wait for the turn of the next.
 SILENT = frozenset((
-    "mount umount2 pivot_root move_mount mount_setattr setns chroot chdir fchdir mkdir mkdirat rmdir unlink rename link linkat "
-    "renameat2 symlink mknod close truncate ftruncate fallocate setxattr setxattrat removexattr chmod fchmod fchmodat2 utimensat "
-    "utimes chown lchown fchown fchownat bind connect listen setsockopt setresuid setresgid setgroups capset fsconfig file_setattr "
-    "landlock_restrict_self fchroot unshare"
+    "mount umount2 pivot_root move_mount mount_setattr setns chroot chdir fchdir mkdir mkdirat rmdir unlink rename link "
+    "linkat renameat2 symlink mknod close truncate ftruncate fallocate setxattr setxattrat removexattr chmod fchmod "
+    "fchmodat2 utimensat utimes chown lchown fchown fchownat bind connect listen setsockopt setresuid setresgid setgroups "
+    "capset fsconfig file_setattr landlock_restrict_self fchroot unshare"
 ).split())
 
 
@@ -265,6 +265,8 @@ SIGNATURES: Dict[str, Signature] = {
     "truncate": _call(_PATH, ("length", INT)),
     "ftruncate": _call(("fd", INT), ("length", INT)),
     "fallocate": _call(("fd", INT), ("mode", _Flags(flags.FALLOC_FL)), ("offset", INT), ("length", INT)),
+    "copy_file_range": _call(("fd_in", INT), ("offset_in", _Fixed(0, "NULL")), ("fd_out", INT),
+                             ("offset_out", _Fixed(0, "NULL")), ("length", INT), ("flags", INT)),
     "setxattr": _call(_PATH, ("name", TEXT), ("value", TEXT), ("size", INT), ("flags", INT)),
     "getxattr": _call(_PATH, ("name", TEXT), ("value", _Output(256)), ("size", _Fixed(256, "256"))),
     "chmod": _call(_PATH, ("mode", MODE)),
