@@ -59,7 +59,7 @@ CASE = Case(
     cites=(
         "mount_too_revealing() and mnt_already_visible() in fs/namespace.c",
         "1b852bceb0d1 (\"mnt: Refactor the logic for mounting sysfs and proc in a user namespace\"), 4.2",
-        "8c6cf9cc829f (\"mnt: Modify fs_fully_visible to deal with locked ro nodev and atime\"), 4.2",
+        "mnt_already_visible() in fs/namespace.c: of the flags it compares MNT_LOCK_READONLY and MNT_LOCK_ATIME",
         "user_namespaces(7), 'Effect of capabilities within a user namespace': mounting of procfs and sysfs",
     ),
     params={"fs": tuple(KINDS), "view": tuple(VIEWS)},

@@ -21,13 +21,15 @@ UPPER = {"another filesystem": False, "a bind onto itself": True}
 
 def expected(call, stacked, upper):
     recursive = "RECURSIVE" in call and stacked == "below the target"
-    changed, same = mount_of("ro"), mount_of("rw")
+    # A bind has the lower mount's nosuid; a remount that does not name it takes it off.
+    kept = ["nosuid"] if UPPER[upper] and not call.startswith("mount,") else []
     return {"result": "ok" if "RECURSIVE" in call else ["ok"] * (3 if stacked == "below the target" else 2),
-            "upper": changed, "lower, when the upper is gone": changed if recursive else same}
+            "upper": mount_of(["ro", *kept]),
+            "lower, when the upper is gone": mount_of(["ro", "nosuid"] if recursive else ["nosuid"])}
 
 
-def mount_of(word):
-    return {"flags": mount_options([word] if word == "ro" else []), "write": "EROFS" if word == "ro" else "ok"}
+def mount_of(words):
+    return {"flags": mount_options(words), "write": "EROFS" if "ro" in words else "ok"}
 
 
 CASE = Case(
@@ -35,7 +37,7 @@ CASE = Case(
           " changes those too, but for what the target itself covers.",
     cites=(
         "mount_setattr(2), 'DESCRIPTION', AT_RECURSIVE",
-        "next_mnt() and do_mount_setattr() in fs/namespace.c; follow_mount() in fs/namei.c: a path ends at the topmost mount",
+        "next_mnt() and do_mount_setattr() in fs/namespace.c; traverse_mounts() in fs/namei.c: a path ends at the topmost mount",
         "proc_pid_mountinfo(5)",
     ),
     params={"call": CALLS, "stacked": tuple(STACKED), "upper": tuple(UPPER)},
@@ -47,10 +49,10 @@ CASE = Case(
 
 def observe(lab, call, stacked, upper):
     place = STACKED[stacked]
-    lab.tmpfs("top")
+    lab.tmpfs("top", ["nosuid"] if place == "top" else [])
     lab.file("top/file")
-    if stacked == "below the target":
-        lab.tmpfs(place)
+    if place != "top":
+        lab.tmpfs(place, ["nosuid"])
         lab.file(place + "/file")
     if UPPER[upper]:
         lab.mount(place, place, None, MS.BIND, None)

@@ -58,7 +58,7 @@ CASE = Case(
         "mount(2), 'Remounting an existing mount'",
         "do_remount() and reconfigure_super() in fs/namespace.c and fs/super.c",
         "__mnt_is_readonly() in fs/namespace.c: a mount is read-only by its own flag or by its superblock's",
-        "43f5e655eff7 (\"vfs: Separate changing mount flags full remount\"), 5.1",
+        "43f5e655eff7 (\"vfs: Separate changing mount flags full remount\"), 5.0",
     ),
     params={"remount": tuple(KINDS), "where": WHERE, "fs": ("tmpfs", "ext4", "xfs", "btrfs", "overlay")},
     # Whose namespace it is does not depend on the filesystem, and what MS_REC does not either.
