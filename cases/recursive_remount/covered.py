@@ -37,7 +37,7 @@ CASE = Case(
           " changes those too, but for what the target itself covers.",
     cites=(
         "mount_setattr(2), 'DESCRIPTION', AT_RECURSIVE",
-        "next_mnt() and do_mount_setattr() in fs/namespace.c; traverse_mounts() in fs/namei.c: a path ends at the topmost mount",
+        "next_mnt() and do_mount_setattr() in fs/namespace.c; traverse_mounts() in fs/namei.c: a path ends at the topmost",
         "proc_pid_mountinfo(5)",
     ),
     params={"call": CALLS, "stacked": tuple(STACKED), "upper": tuple(UPPER)},

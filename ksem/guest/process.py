@@ -169,10 +169,10 @@ class Process:
         self._bench.add(self, call, [flags, name], True)
         (value, _) = self._bench.make()[-1]
         child = Process(name, value, dict(self.namespaces), self._bench)
-        child.enter(flags)
+        child._entered(flags)
         return child
 
-    def enter(self, namespaces: int) -> None:
+    def _entered(self, namespaces: int) -> None:
         """It is in new namespaces of these kinds."""
         self._bench.trace.unshared(self.namespaces, namespaces)
         self._where = _where(self.namespaces)
@@ -210,7 +210,7 @@ class Process:
         else:
             trace.record(self.name, self._where, call, given, value, error)
             if call == "unshare" and error is None:
-                self.enter(given[0])
+                self._entered(given[0])
 
     def _made(self, calls: Iterable[Tuple[Any, ...]], must: bool) -> List[Outcome]:
         """The outcomes of some calls, which may take more than one turn."""
