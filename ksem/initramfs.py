@@ -157,28 +157,60 @@ def module_files(directory: Path, wanted: Iterable[str]) -> tuple[dict[str, byte
     directory: the one that holds `kernel/`. Returns ({name: content}, {wanted: names in loading order});
     what is built into the kernel, or not made for it, is in neither.
     """
-    paths = {path.name.split(".")[0].replace("-", "_"): path for path in directory.rglob("*.ko*")}
+    paths = {_plain(path.name.split(".")[0]): path for path in sorted(directory.rglob("*.ko*"))}
     contents: dict[str, bytes] = {}
     orders: dict[str, list[str]] = {}
 
-    def visit(name: str, order: list[str]) -> None:
-        if name in order or name not in paths:
+    def content(name: str) -> bytes:
+        return contents.get(name) or contents.setdefault(name, decompressed(paths[name]))
+
+    @functools.cache
+    def aliases() -> dict[str, list[str]]:
+        """What the crypto API finds modules by: no others need soft dependencies by alias, and to read all takes seconds."""
+        found: dict[str, list[str]] = {}
+        for name, path in paths.items():
+            for alias in modinfo(decompressed(path), "alias") if path.parent.name == "crypto" else ():
+                found.setdefault(alias, []).append(name)
+        return found
+
+    def visit(name: str, order: list[str], entered: set[str]) -> None:
+        if name in entered:
             return
-        contents.setdefault(name, decompressed(paths[name]))
-        for depended in modinfo(contents[name], "depends"):
-            visit(depended.replace("-", "_"), order)
+        entered.add(name)
+        needed = [_plain(word) for words in modinfo(content(name), "depends") for word in words.split(",")]
+        for soft in _soft_dependencies(content(name)):
+            needed += [_plain(soft)] if _plain(soft) in paths else aliases().get(soft, [])
+        for other in needed:
+            if other in paths:
+                visit(other, order, entered)
         order.append(name)
 
     for name in wanted:
         if name in paths:
-            visit(name, orders.setdefault(name, []))
+            visit(name, orders.setdefault(name, []), set())
     return contents, orders
 
 
+def _plain(name: str) -> str:
+    """A module's name as the kernel has it, whatever its file is called."""
+    return name.replace("-", "_")
+
+
+def _soft_dependencies(module: bytes) -> Iterator[str]:
+    """What is to be loaded before a module if it is there, by name or alias: modprobe.d(5), softdep."""
+    for words in modinfo(module, "softdep"):
+        before = False
+        for word in words.split():
+            if word.endswith(":"):
+                before = word == "pre:"
+            elif before:
+                yield word
+
+
 def modinfo(module: bytes, key: str) -> list[str]:
-    """The comma-separated words of one entry of a module's .modinfo section."""
-    found = re.search(rb"\0" + key.encode() + rb"=([^\0]*)\0", module)
-    return [word for word in found.group(1).decode().split(",") if word] if found else []
+    """The values of a key in a module's .modinfo section, which may have it more than once."""
+    found = re.findall(rb"(?<=\0)" + key.encode() + rb"=([^\0]*)(?=\0)", module)
+    return [value.decode() for value in found]
 
 
 def decompressed(path: Path) -> bytes:

@@ -143,14 +143,15 @@ class Session:
         with capture.global_and_fixture_disabled():
             print(line, file=sys.stderr, flush=True)
 
-    @pytest.hookimpl
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseFile | None:
-        """Every file below cases/ is a case."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
+        """Every file below cases/ is a case, and nothing else: one that is given by its path would be a module of tests too."""
+        found = yield
         if file_path.suffix == ".py" and not file_path.name.startswith("_") and self.cases in file_path.parents:
             made: CaseFile = CaseFile.from_parent(parent, path=file_path)
             made.session_of_ksem = self
-            return made
-        return None
+            return [made]
+        return found
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -254,6 +255,12 @@ class Session:
         return ColumnScheduling(config, log)
 
 
+def item_name(column: str, params: Params) -> str:
+    """How pytest names a parameter set on a column, behind the case's file and `::`."""
+    values = "-".join(str(value) for value in params.values())
+    return f"{column}[{values}]" if values else column
+
+
 class CaseFile(pytest.File):
     """A case file; collects an item for each column and parameter set."""
 
@@ -265,8 +272,7 @@ class CaseFile(pytest.File):
         behaviour = catalog.behaviour(self.path, session.cases)
         for column in session.columns:
             for params in matching(behaviour, session.params):
-                values = "-".join(str(value) for value in params.values())
-                name = f"{column.name}[{values}]" if values else column.name
+                name = item_name(column.name, params)
                 # The id as a text: pytest 9 finds an item again by the id's parsed parts, which it would not make of a name.
                 item: CaseItem = CaseItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}")
                 item.prepare(session, behaviour, column, params)

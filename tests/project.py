@@ -36,5 +36,10 @@ def environment() -> dict[str, str]:
 
 def ksem(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`ksem ARGUMENTS` in a project."""
-    return subprocess.run([sys.executable, "-m", "ksem.cli", *arguments], cwd=project, env=environment(),
+    return python(project, "-m", "ksem.cli", *arguments)
+
+
+def python(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python ARGUMENTS` in a project."""
+    return subprocess.run([sys.executable, *arguments], cwd=project, env=environment(),
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

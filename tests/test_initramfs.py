@@ -55,9 +55,10 @@ def contents(archive: bytes) -> dict[str, bytes]:
     return {name: bytes(entry["content"]) for name, entry in parsed(archive).items() if isinstance(entry["content"], bytes)}
 
 
-def module(path: Path, depends: str = "", vermagic: str = "6.12 SMP") -> bytes:
+def module(path: Path, depends: str = "", *entries: str, vermagic: str = "6.12 SMP") -> bytes:
     """A file with a .modinfo section like a module's; its content before any compression."""
-    content = f"\x7fELF\0junk depends=no\0license=GPL\0depends={depends}\0vermagic={vermagic}\0".encode()
+    more = "".join(f"{entry}\0" for entry in entries)
+    content = f"\x7fELF\0junk depends=no\0license=GPL\0{more}depends={depends}\0vermagic={vermagic}\0".encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(lzma.compress(content) if path.suffix == ".xz" else content)
     return content
@@ -161,6 +162,27 @@ def test_modules_come_after_what_they_depend_on_whatever_they_are_compressed_as(
     assert files == made
 
 
+def test_soft_dependencies_come_along_by_name_and_by_alias(tmp_path: Path) -> None:
+    """btrfs names its checksums so, by what the crypto API asks for; of two that offer one both are loaded, as by modprobe."""
+    module(tmp_path / "kernel/fs/btrfs.ko.xz", "xor", "softdep=pre: crypto-crc32c list-sort",
+           "softdep=pre: built-in post: late")
+    module(tmp_path / "kernel/lib/xor.ko")
+    module(tmp_path / "kernel/lib/list-sort.ko", "xor")
+    module(tmp_path / "kernel/lib/late.ko")
+    module(tmp_path / "kernel/crypto/crc32c_generic.ko", "", "alias=crypto-crc32c", "alias=crc32c")
+    module(tmp_path / "kernel/arch/x86/crypto/crc32c-intel.ko.xz", "base", "alias=crypto-crc32c-intel", "alias=crypto-crc32c")
+    module(tmp_path / "kernel/lib/base.ko")
+    module(tmp_path / "kernel/drivers/other.ko", "", "alias=crypto-crc32c")
+    _, order = initramfs.module_files(tmp_path, ["btrfs"])
+    assert order == {"btrfs": ["xor", "base", "crc32c_intel", "crc32c_generic", "list_sort", "btrfs"]}
+
+
+def test_modules_that_need_each_other_softly_make_no_circle(tmp_path: Path) -> None:
+    module(tmp_path / "one.ko", "", "softdep=pre: two")
+    module(tmp_path / "two.ko", "one")
+    assert initramfs.module_files(tmp_path, ["one", "two"])[1] == {"one": ["two", "one"], "two": ["one", "two"]}
+
+
 def test_what_is_built_in_or_not_made_is_left_out(tmp_path: Path) -> None:
     module(tmp_path / "kernel/overlay.ko", "built_in")
     files, order = initramfs.module_files(tmp_path, ["tmpfs", "overlay"])
@@ -174,11 +196,12 @@ def test_a_compression_that_is_not_read_is_named(tmp_path: Path) -> None:
         initramfs.module_files(tmp_path, ["xfs"])
 
 
-@pytest.mark.parametrize(("section", "words"), [
-    (b"x\0depends=a,b\0", ["a", "b"]), (b"x\0depends=\0", []), (b"x\0depends=a\0", ["a"]), (b"", []), (b"x\0mydepends=a\0", []),
+@pytest.mark.parametrize(("section", "values"), [
+    (b"x\0depends=a,b\0", ["a,b"]), (b"x\0depends=\0", [""]), (b"", []), (b"x\0mydepends=a\0", []),
+    (b"x\0depends=a b\0depends=c\0y\0depends=d\0", ["a b", "c", "d"]),
 ])
-def test_an_entry_of_modinfo_is_words(section: bytes, words: list[str]) -> None:
-    assert initramfs.modinfo(section, "depends") == words
+def test_an_entry_of_modinfo_may_be_there_more_than_once(section: bytes, values: list[str]) -> None:
+    assert initramfs.modinfo(section, "depends") == values
 
 
 def test_without_ldd_the_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ import project
 import pytest
 
 from ksem import catalog, matrix, store
+from ksem.guest.case import combinations
 from ksem.kernels import debian
 from ksem.model import Evidence, Verdict, release_key
+from ksem.plugin import item_name
 
 COLUMNS = ("debian-5.10", "debian-6.12", "debian-7.3")
 
@@ -58,10 +60,14 @@ def test_the_committed_evidence_holds(run: subprocess.CompletedProcess[str], res
 
 
 def test_a_second_run_changes_no_byte(run: subprocess.CompletedProcess[str], results: Path) -> None:
+    """Backwards, and two of three items left out: whatever is numbered by the kernel comes out otherwise."""
     before = {path: path.read_bytes() for path in results.rglob("*.json")}
-    again = project.ksem(project.ROOT, "run", COLUMNS[0], "-q", "-k", "bind_flags or overflow_ids",
-                         "--results", str(results))
+    column, *_ = COLUMNS
+    items = [f"{one.path.relative_to(project.ROOT)}::{item_name(column, params)}"
+             for one in catalog.behaviours(project.ROOT) for params in combinations(one.case)]
+    again = project.python(project.ROOT, "-m", "pytest", "-q", "--column", column, "--results", str(results), *items[::-3])
     assert again.returncode == 0, again.stdout + again.stderr
+    assert sum(map(int, re.findall(r"(\d+) (?:passed|skipped)", again.stdout))) == len(items[::-3])
     assert {path: path.read_bytes() for path in results.rglob("*.json")} == before
 
 

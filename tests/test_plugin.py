@@ -77,6 +77,14 @@ def test_junit_names_a_column_that_could_not_be_had(made: Path) -> None:
     assert case[-1].tag == "error"
 
 
+def test_cases_of_one_name_can_be_given_by_their_paths(made: Path) -> None:
+    """pytest would import a file that it is given as a module of tests, and two of one name clash."""
+    (made / "cases" / "other").mkdir()
+    (made / "cases" / "other" / "fine.py").write_text(project.FINE)
+    ended = run_pytest(made, "cases/other/fine.py", "cases/made/fine.py")
+    assert (ended.returncode, "2 passed" in ended.stdout) == (0, True), ended.stdout
+
+
 def test_workers_send_and_the_controller_stores_the_same(made: Path) -> None:
     run_pytest(made)
     alone = {path: path.read_bytes() for path in (made / "results").rglob("*.json")}

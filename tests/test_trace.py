@@ -11,7 +11,24 @@ from typing import Any
 import pytest
 
 from ksem.guest import trace
-from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, FSCONFIG, MOUNT_ATTR, MS, PR, RESOLVE, SO, SOCK, SOL, STATMOUNT, O, S
+from ksem.guest.flags import (
+    AF,
+    AT,
+    AT_FDCWD,
+    CLONE,
+    FSCONFIG,
+    MOUNT_ATTR,
+    MS,
+    PR,
+    RENAME,
+    RESOLVE,
+    SO,
+    SOCK,
+    SOL,
+    STATMOUNT,
+    O,
+    S,
+)
 from ksem.guest.trace import Trace, spelled
 
 CALLS: dict[str, tuple[list[Any], list[str]]] = {
@@ -26,6 +43,11 @@ CALLS: dict[str, tuple[list[Any], list[str]]] = {
     "fsmount": ([3, 0, MOUNT_ATTR.RDONLY], ["3", "0", "MOUNT_ATTR_RDONLY"]),
     "capset": ([{"effective": [0, 3], "permitted": []}],
                ["{_LINUX_CAPABILITY_VERSION_3, 0}", "{.effective = CAP_CHOWN|CAP_FOWNER, .permitted = 0}"]),
+    "clone": ([CLONE.NEWNS], ["CLONE_NEWNS|SIGCHLD", "0", "0", "0", "0"]),
+    "clone3": ([CLONE.NEWNS | CLONE.NEWUSER], ["{.flags = CLONE_NEWNS|CLONE_NEWUSER, .exit_signal = SIGCHLD}", "64"]),
+    "utimes": (["a", [1, 2]], ['"a"', "{{1, 0}, {2, 0}}"]),
+    "renameat2": ([AT_FDCWD, "a", 3, "b", RENAME.EXCHANGE], ["AT_FDCWD", '"a"', "3", '"b"', "RENAME_EXCHANGE"]),
+    "copy_file_range": ([3, 4, 16, 0], ["3", "NULL", "4", "NULL", "16", "0"]),
     "setgroups": ([2, [5, 6]], ["2", "{5, 6}"]),
     "prctl": ([PR.SET_KEEPCAPS, 1], ["PR_SET_KEEPCAPS", "1", "0", "0", "0"]),
     "unshare": ([CLONE.NEWNS | CLONE.NEWUSER], ["CLONE_NEWNS|CLONE_NEWUSER"]),

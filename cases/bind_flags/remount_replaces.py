@@ -53,8 +53,7 @@ CASE = Case(
     cites=(
         "mount(2), 'Remounting an existing mount'",
         "path_mount() in fs/namespace.c: \"The default atime for remount is preservation\"",
-        "a6138db815df (\"mnt: Only change user settable mount flags in remount\"), 3.17",
-        "ffbc6f0ead47 (\"mnt: Change the default remount atime from relatime to the existing value\"), 3.17",
+        "set_mount_attributes() and MNT_USER_SETTABLE_MASK in fs/namespace.c and include/linux/mount.h",
         "dab741e0e02b (\"Add a \"nosymfollow\" mount option.\"), 5.10",
     ),
     params={"call": tuple(CALLS), "start": STARTS},

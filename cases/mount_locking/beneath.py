@@ -42,7 +42,7 @@ CASE = Case(
     ),
     params={"unshared": tuple(UNSHARED)},
     expect=(
-        Rule(expected, since="7.1", cites="c62a4766937e (\"move_mount: transfer MNT_LOCKED\")"),
+        Rule(expected, since="7.1", cites="c62a4766937e (\"move_mount: transfer MNT_LOCKED\"), 7.1"),
         Rule(lambda unshared: expected(unshared, "refuses"), since="6.5",
              cites="can_move_mount_beneath() in fs/namespace.c: EINVAL for MNT_LOCKED"),
         Rule(lambda unshared: expected(unshared, "has no such flag"), cites="move_mount(2), 'ERRORS', EINVAL: flags"),

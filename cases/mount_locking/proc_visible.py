@@ -59,7 +59,7 @@ CASE = Case(
     cites=(
         "mount_too_revealing() and mnt_already_visible() in fs/namespace.c",
         "1b852bceb0d1 (\"mnt: Refactor the logic for mounting sysfs and proc in a user namespace\"), 4.2",
-        "8c6cf9cc829f (\"mnt: Modify fs_fully_visible to deal with locked ro nodev and atime\"), 4.2",
+        "mnt_already_visible() in fs/namespace.c: of the flags it compares MNT_LOCK_READONLY and MNT_LOCK_ATIME",
         "user_namespaces(7), 'Effect of capabilities within a user namespace': mounting of procfs and sysfs",
     ),
     params={"fs": tuple(KINDS), "view": tuple(VIEWS)},
@@ -87,10 +87,8 @@ def observe(lab, fs, view):
 
 def hide_the_machines(lab, fs):
     """A mask on every instance that the machine has: then only the case's own can be visible."""
-    for line in lab.read_file("/proc/self/mountinfo").splitlines():
-        fields = line.split()
-        if fields[fields.index("-") + 1] == fs:
-            lab.attempt.mount("mask", "%s/%s" % (fields[4], {"proc": "tty", "sysfs": "fs"}[fs]), "tmpfs", 0, None)
+    for place in lab.mount_points(fs):
+        lab.attempt.mount("mask", "%s/%s" % (place, {"proc": "tty", "sysfs": "fs"}[fs]), "tmpfs", 0, None)
 
 
 def leave(lab, fs, view):

@@ -66,7 +66,7 @@ CASE = Case(
         "mount(2), 'ERRORS', EPERM",
         "mount_setattr(2), 'ERRORS', EPERM",
         "lock_mnt_tree() and can_change_locked_flags() in fs/namespace.c: there is no MNT_LOCK_NOSYMFOLLOW",
-        "a6138db815df (\"mnt: Only change user settable mount flags in remount\"), 3.17, CVE-2014-5206",
+        "\"mnt: Only change user settable mount flags in remount\", 3.17, CVE-2014-5206",
         "9566d6742852 (\"mnt: Correct permission checks in do_remount\"), 3.17, CVE-2014-5207",
         "dab741e0e02b (\"Add a \"nosymfollow\" mount option.\"), 5.10",
     ),

@@ -69,12 +69,12 @@ CASE = Case(
         " of a filesystem, and s_remove_count for unlinked files",
         "4ed5e82fe77f (\"vfs: protect remounting superblock read-only\"), 3.3",
     ),
-    params={"held": tuple(HELD), "by": tuple(CALLS), "fs": ("tmpfs", "overlay")},
+    params={"held": tuple(HELD), "by": tuple(CALLS), "fs": ("tmpfs", "ext4", "overlay")},
     # Only a remount of the filesystem asks the filesystem.
-    where=lambda held, by, fs: by == "mount" or fs == "tmpfs",
+    where=lambda held, by, fs: fs == "tmpfs" or (by == "mount" and HELD[held][2] in ("mount", "filesystem", "unlinked")),
     expect=expected,
     needs=lambda held, by, fs: (("syscall:mount_setattr",) if by == "mount_setattr" else ())
-    + (("root", "fs:overlay") if fs == "overlay" else ()),
+    + (() if fs == "tmpfs" else ("root", "fs:" + fs)),
     documented="mount(2) speaks of files open for writing; an unlinked file that is open for reading counts as well.",
 )
 
@@ -93,14 +93,7 @@ def observe(lab, held, by, fs):
 
 def build(lab, fs):
     """A filesystem with a bind of itself below it and one elsewhere, and another filesystem below."""
-    lab.mkdir("top", 0o755)
-    if fs == "overlay":
-        lab.tmpfs("layers")
-        for name in ("lower", "upper", "work"):
-            lab.mkdir("layers/" + name, 0o755)
-        lab.mount("overlay", "top", "overlay", 0, "lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work")
-    else:
-        lab.mount("tmpfs", "top", "tmpfs", 0, "mode=755")
+    lab.filesystem(fs, "top")
     lab.mkdir("top/directory", 0o755)
     lab.mknod("top/fifo", S.IFIFO | 0o644, 0)
     for path in ("top/file", "top/doomed", "top/directory/file"):

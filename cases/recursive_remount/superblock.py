@@ -11,7 +11,10 @@ that first mount read-only.
 With MS_BIND the same call changes the one mount and leaves the filesystem alone.
 
 Only who has CAP_SYS_ADMIN in the user namespace that the filesystem was mounted in may do the former: after one more
-unshare it is EPERM, while the latter still works on the copied mounts.
+unshare it is EPERM, while the latter still works on the copied mounts. A sandbox may do it to what it has mounted
+itself, until it unshares once more.
+
+It is the same for filesystems in memory, on disks and for an overlay.
 """
 
 from ksem.guest.case import Case
@@ -23,13 +26,14 @@ MOUNTS = {
     "other filesystem below": "top/other",
     "bind of the filesystem elsewhere": "elsewhere",
 }
+WHERE = ("same user namespace", "new user namespace", "a sandbox that mounted it", "new user namespace in that sandbox")
 KINDS = {"MS_REMOUNT": MS.REMOUNT, "MS_REMOUNT|MS_REC": MS.REMOUNT | MS.REC,
          "MS_REMOUNT|MS_BIND": MS.REMOUNT | MS.BIND, "MS_REMOUNT|MS_BIND|MS_REC": MS.REMOUNT | MS.BIND | MS.REC}
 
 
-def expected(remount, where):
+def expected(remount, where, fs):
     bind = "MS_BIND" in remount
-    refused = where == "new user namespace" and not bind
+    refused = where.startswith("new user namespace") and not bind
     mounts = {name: mount_of(mount="rw", superblock="rw") for name in MOUNTS}
     if not refused:
         filesystem = "rw" if bind else "ro"
@@ -54,18 +58,23 @@ CASE = Case(
         "mount(2), 'Remounting an existing mount'",
         "do_remount() and reconfigure_super() in fs/namespace.c and fs/super.c",
         "__mnt_is_readonly() in fs/namespace.c: a mount is read-only by its own flag or by its superblock's",
-        "43f5e655eff7 (\"vfs: Separate changing mount flags full remount\"), 5.1",
+        "43f5e655eff7 (\"vfs: Separate changing mount flags full remount\"), 5.0",
     ),
-    params={"remount": tuple(KINDS), "where": ("same user namespace", "new user namespace")},
+    params={"remount": tuple(KINDS), "where": WHERE, "fs": ("tmpfs", "ext4", "xfs", "btrfs", "overlay")},
+    # Whose namespace it is does not depend on the filesystem, and what MS_REC does not either.
+    where=lambda remount, where, fs: fs == "tmpfs" or (where == "same user namespace" and remount == "MS_REMOUNT"),
     expect=expected,
     options=("CONFIG_USER_NS",),
-    needs=lambda remount, where: ("userns",) if where == "new user namespace" else (),
+    needs=lambda remount, where, fs: (("userns",) if where != "same user namespace" else ())
+    + (() if fs == "tmpfs" else ("root", "fs:" + fs)),
 )
 
 
-def observe(lab, remount, where):
-    build(lab)
-    lab.unshare(CLONE.NEWNS | (CLONE.NEWUSER if where == "new user namespace" else 0))
+def observe(lab, remount, where, fs):
+    if "sandbox" in where:
+        lab.enter_sandbox()
+    build(lab, fs)
+    lab.unshare(CLONE.NEWNS | (CLONE.NEWUSER if where.startswith("new user namespace") else 0))
     # In this namespace a user without a mapping still owns what it made, and may write to it.
     observation = {}
     result = lab.attempt.mount(None, "top", None, KINDS[remount] | MS.RDONLY, None)
@@ -75,8 +84,8 @@ def observe(lab, remount, where):
     return observation
 
 
-def build(lab):
-    lab.tmpfs("top")
+def build(lab, fs):
+    lab.filesystem(fs, "top")
     lab.mkdir("top/directory", 0o755)
     lab.file("top/file")
     lab.file("top/directory/file")

@@ -57,9 +57,10 @@ class UMOUNT:
 
 
 class CLONE:
-    """Namespaces, for unshare(2) and setns(2)."""
+    """Namespaces, for unshare(2), setns(2) and clone(2), and what clone shares."""
 
     NEWTIME = 0x80
+    FS = 0x200
     NEWNS = 0x20000
     NEWCGROUP = 0x2000000
     NEWUTS = 0x4000000
@@ -87,9 +88,18 @@ class O:  # noqa: E742 (the header's prefix)
     NONBLOCK = 0o4000
     DIRECTORY = 0o200000
     NOFOLLOW = 0o400000
+    NOATIME = 0o1000000
     CLOEXEC = 0o2000000
     PATH = 0o10000000
     TMPFILE = 0o20200000
+
+
+class RENAME:
+    """Flags of renameat2(2)."""
+
+    NOREPLACE = 1
+    EXCHANGE = 2
+    WHITEOUT = 4
 
 
 class FALLOC_FL:

@@ -1,7 +1,7 @@
 """Kernel modules that came along in the initramfs.
 
 Contract: the standard library only. DIRECTORY holds NAME.ko files and `order.json`, which names for each module those that
-must be there before it, in order. On a machine that is not ours there is no such directory, and nothing is loaded.
+are to be there before it, in order. On a machine that is not ours there is no such directory, and nothing is loaded.
 """
 
 import ctypes
@@ -29,11 +29,15 @@ def load(name: str) -> Optional[str]:
         return "its module is not loaded, and this machine is left as it is"
     if order is None:
         return "this kernel comes without such a module"
+    failed = []
     for one in order:
         code = _finit_module(os.path.join(DIRECTORY, one + ".ko"))
         if code not in (0, errno.EEXIST):
-            return "loading the module %s failed with %s" % (one, errno.errorcode.get(code, code))
-    return None
+            failed.append("loading the module %s failed with %s" % (one, errno.errorcode.get(code, code)))
+        elif one == name:
+            # A module that it only wishes for may be for another processor.
+            return None
+    return ", ".join(failed)
 
 
 def _finit_module(path: str) -> int:

@@ -5,16 +5,19 @@ order of the calls is the order in which they are written, and the trace needs n
 """
 
 import functools
+import struct
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from ksem.guest import flags, readers, syscalls
 from ksem.guest.case import Broken
-from ksem.guest.executor import CLOSE, FULL, TURN, Call, Earlier, Gone, Outcome, Step, Task
+from ksem.guest.executor import CLOSE, EXIT_GROUP, FULL, TURN, Call, Earlier, Gone, Outcome, Step, Task
 from ksem.guest.trace import Trace
 
 # An open whose descriptor is closed at once: recorded as the two calls that it is.
 TRY_OPEN = "try_open"
 FORK = "fork"
+# They return twice; given without a name, their child ends at once.
+CLONES = ("clone", "clone3")
 _ASKING = readers.ASKING | syscalls.ASKING
 
 
@@ -158,9 +161,27 @@ class Process:
         (value, _) = self._bench.make()[-1]
         return Process(name, value, dict(self.namespaces), self._bench)
 
+    def clone(self, name: str, call: str, flags: int) -> "Process":
+        """The same by `clone` or `clone3` with such flags: in new namespaces from its first moment.
+
+        `attempt.clone3(flags)` makes a child that ends at once: whether that may be made.
+        """
+        self._bench.add(self, call, [flags, name], True)
+        (value, _) = self._bench.make()[-1]
+        child = Process(name, value, dict(self.namespaces), self._bench)
+        child._entered(flags)
+        return child
+
+    def _entered(self, namespaces: int) -> None:
+        """It is in new namespaces of these kinds."""
+        self._bench.trace.unshared(self.namespaces, namespaces)
+        self._where = _where(self.namespaces)
+
     def step(self, call: str, given: List[Any]) -> Step:
         """What a call takes, in the arena."""
         task = self.task
+        if call in CLONES:
+            return _cloning(task, call, *given)
         if call in syscalls.SIGNATURES:
             return syscalls.step(task, call, given)
         if call == TRY_OPEN:
@@ -182,11 +203,14 @@ class Process:
             if error is None:
                 trace.pids[str(value.pid)] = given[0]
             trace.record(self.name, self._where, "fork", [], "<%s>" % given[0], error)
+        elif call in CLONES:
+            if error is None and given[1:]:
+                trace.pids[str(value.pid)] = given[1]
+            trace.record(self.name, self._where, call, given[:1], "<%s>" % given[1] if given[1:] else 0, error)
         else:
             trace.record(self.name, self._where, call, given, value, error)
             if call == "unshare" and error is None:
-                trace.unshared(self.namespaces, given[0])
-                self._where = _where(self.namespaces)
+                self._entered(given[0])
 
     def _made(self, calls: Iterable[Tuple[Any, ...]], must: bool) -> List[Outcome]:
         """The outcomes of some calls, which may take more than one turn."""
@@ -207,14 +231,29 @@ class Process:
 
 def _forking(task: Task, apart: bool) -> Step:
     child, fork = task.child(apart=apart)
+    return [fork], functools.partial(_child, child)
 
-    def outcome(results: Sequence[int]) -> Outcome:
-        if results[0] < 0:
-            return None, flags.ERRNO.get(-results[0], str(-results[0]))
-        child.pid = results[0]
-        return child, None
 
-    return [fork], outcome
+def _cloning(task: Task, call: str, wanted: int, name: str = "") -> Step:
+    """A fork that takes flags; a child without a name ends at once, and is waited for (CLONE_VFORK)."""
+    child, (number, shared, mailbox) = task.child(() if name else [(EXIT_GROUP, 0)])
+    taken = wanted | shared | (0 if name else _CLONE_VFORK)
+    if call == "clone":
+        return [(number, taken, mailbox)], functools.partial(_child, child)
+    # struct clone_args: the signal is a field of its own, and the stack has a size: it ends at the mailbox.
+    arguments = struct.pack("=8Q", taken & ~0xFF, 0, 0, 0, taken & 0xFF, mailbox - _STACK, _STACK, 0)
+    return [(syscalls.NUMBERS[call], task.arena.put(arguments), len(arguments))], functools.partial(_child, child)
+
+
+def _child(child: Task, results: Sequence[int]) -> Outcome:
+    """The child that was made, or why it was not."""
+    if results[0] < 0:
+        return None, flags.ERRNO.get(-results[0], str(-results[0]))
+    child.pid = results[0]
+    return child, None
+
+
+_CLONE_VFORK, _STACK = 0x4000, 64
 
 
 def _opening(given: List[Any]) -> List[Any]:

@@ -17,7 +17,7 @@ from ksem.guest.executor import CLOSE, OPEN, READ, WRITE, At, Call, Earlier, Out
 # CLOCK_REALTIME_COARSE, which has no name in Python.
 CLOCK_REALTIME_COARSE = 5
 _MMAP, _MUNMAP, _DUP2, _GETCWD, _STATFS, _FSTATFS, _GETDENTS64, _PIPE2, _STATX = 9, 11, 33, 79, 137, 138, 217, 293, 332
-_AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_CTIME = -100, 0x100, 0x80
+_AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_ATIME, _STATX_CTIME = -100, 0x100, 0x20, 0x80
 # A file of /proc gives up to 4 KiB at a time (fs/seq_file.c), a directory what there is room for. Each takes a call, and the
 # table of mounts is what grows: there is room for the machine's own, and for what a case makes.
 _PIECE = 16384
@@ -53,6 +53,15 @@ def mounts_below(task: Task, path: str) -> Step:
         top = os.path.normpath(os.path.join(base, path))
         points = [_unescaped(line.split()[4]) for line in text.splitlines()]
         return [os.path.relpath(point, top) for point in points if (point + "/").startswith(top.rstrip("/") + "/")]
+
+    return _of_mounts(task, decoded)
+
+
+def mount_points(task: Task, fstype: str) -> Step:
+    """Where filesystems of that type are mounted, in the order of /proc/self/mountinfo; a place once for each mount on it."""
+    def decoded(text: str, base: str) -> Any:
+        mounts = [line.split() for line in text.splitlines()]
+        return [_unescaped(fields[4]) for fields in mounts if fields[fields.index("-") + 1] == fstype]
 
     return _of_mounts(task, decoded)
 
@@ -131,6 +140,14 @@ def write_mapped(task: Task, path: str, text: str) -> Step:
 _SPARE, _MAPPED = 199, 0x3F0000000000
 
 
+def map_executable(task: Task, path: str) -> Step:
+    """Map a file as the dynamic linker maps a library, to be executed; it must not be empty."""
+    # PROT_READ | PROT_EXEC, MAP_PRIVATE.
+    calls = [(OPEN, _path(task, path), os.O_RDONLY | os.O_CLOEXEC, 0), (_DUP2, Earlier(0), _SPARE), (CLOSE, Earlier(0)),
+             (_MMAP, 0, 4096, 5, 2, _SPARE, 0), (CLOSE, _SPARE), (_MUNMAP, Earlier(3), 4096)]
+    return calls, lambda results: _demanded(results[:4], lambda: None)
+
+
 def tick(task: Task) -> Step:
     """Wait until the clock that stamps files has moved on: what is changed after it is later than what was changed before."""
     start = time.clock_gettime(CLOCK_REALTIME_COARSE)
@@ -149,6 +166,14 @@ def changed_after(task: Task, path: str, other: str) -> Step:
 
     return [(_STATX, _AT_FDCWD, _path(task, name), _AT_SYMLINK_NOFOLLOW, _STATX_CTIME, place)
             for name, place in zip((path, other), places)], outcome
+
+
+def accessed(task: Task, path: str, second: int) -> Step:
+    """Whether the time of last access (stx_atime) of a path, which is not followed, is another than this."""
+    place = task.arena.reserve(256)
+    calls = [(_STATX, _AT_FDCWD, _path(task, path), _AT_SYMLINK_NOFOLLOW, _STATX_ATIME, place)]
+    return calls, lambda results: _demanded(
+        results, lambda: struct.unpack_from("=q", task.arena.take(place, 256), 64)[0] != second)
 
 
 def credentials(task: Task, proc: str) -> Step:
@@ -267,9 +292,12 @@ READERS: Dict[str, Callable[..., Step]] = {
     "mountinfo": mountinfo,
     "mount_options_at": mount_options_at,
     "mounts_below": mounts_below,
+    "mount_points": mount_points,
     "read_file": read_file,
     "write_file": write_file,
     "write_mapped": write_mapped,
+    "map_executable": map_executable,
+    "accessed": accessed,
     "tick": tick,
     "changed_after": changed_after,
     "credentials": credentials,

@@ -37,6 +37,7 @@ def changes(directory: str, sockets: List[int]) -> Dict[str, Call]:
         "mknod": ("mknod", at + "new pipe", S.IFIFO | 0o644, 0),
         "mknod of a device": ("mknod", at + "new device", S.IFCHR | 0o644, 0x103),
         "bind a socket": ("bind", sockets[0], at + "new door"),
+        "unnamed file": ("try_open", directory, O.WRONLY | O.TMPFILE),
         "rename": ("rename", at + "rename me", at + "renamed"),
         "unlink": ("unlink", at + "unlink me"),
         "rmdir": ("rmdir", at + "rmdir me"),

@@ -93,6 +93,33 @@ class Struct(Kind):
                                   for name, _, prefix in self.fields if value.get(name))
 
 
+class CloneFlags(Flags):
+    """The flags of clone(2), to which the signal belongs that tells of the child's end."""
+
+    def show(self, value: Any) -> str:
+        return "|".join([super().show(value)] * bool(value) + ["SIGCHLD"])
+
+
+class CloneArguments(Flags):
+    """struct clone_args, of which flags and signal are told."""
+
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(struct.pack("=8q", value, *(0,) * 7))
+
+    def show(self, value: Any) -> str:
+        return "{.flags = %s, .exit_signal = SIGCHLD}" % flags.spell(value, *self.prefixes)
+
+
+class Times(Kind):
+    """Two times of whole seconds, [access, modification], as struct timeval."""
+
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(struct.pack("=4q", value[0], 0, value[1], 0))
+
+    def show(self, value: Any) -> str:
+        return "{{%d, 0}, {%d, 0}}" % tuple(value)
+
+
 class MountRequest(Kind):
     """struct mnt_id_req as a dict with `mount`, a path whose mount is meant, or `fd`, and `param`: ids would differ."""
 

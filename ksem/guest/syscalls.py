@@ -19,26 +19,26 @@ from ksem.guest.structures import Text as _Text
 # arch/x86/entry/syscalls/syscall_64.tbl.
 NUMBERS: Dict[str, int] = {
     "read": 0, "write": 1, "open": 2, "close": 3, "access": 21, "socket": 41, "connect": 42, "sendmsg": 46, "recvmsg": 47,
-    "bind": 49, "listen": 50, "socketpair": 53, "setsockopt": 54, "getsockopt": 55, "fcntl": 72, "truncate": 76,
+    "bind": 49, "listen": 50, "socketpair": 53, "setsockopt": 54, "getsockopt": 55, "clone": 56, "fcntl": 72, "truncate": 76,
     "ftruncate": 77, "chdir": 80, "fchdir": 81, "rename": 82, "mkdir": 83, "rmdir": 84, "link": 86, "unlink": 87,
     "symlink": 88, "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94, "umask": 95, "getuid": 102,
     "getgid": 104, "geteuid": 107, "getegid": 108, "setgroups": 116, "setresuid": 117, "setresgid": 119, "capset": 126,
     "mknod": 133, "pivot_root": 155, "prctl": 157, "chroot": 161, "mount": 165, "umount2": 166, "setxattr": 188,
-    "getxattr": 191, "removexattr": 197, "openat": 257, "mkdirat": 258, "fchownat": 260, "linkat": 265, "unshare": 272,
-    "utimensat": 280, "fallocate": 285, "accept4": 288, "name_to_handle_at": 303, "setns": 308, "memfd_create": 319,
-    "statx": 332, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
-    "pidfd_open": 434, "close_range": 436, "openat2": 437, "pidfd_getfd": 438, "faccessat2": 439, "mount_setattr": 442,
-    "landlock_create_ruleset": 444, "landlock_restrict_self": 446, "fchmodat2": 452, "statmount": 457, "listmount": 458,
-    "setxattrat": 463, "getxattrat": 464, "open_tree_attr": 467, "file_getattr": 468, "file_setattr": 469, "listns": 470,
-    "fchroot": 472,
+    "getxattr": 191, "removexattr": 197, "utimes": 235, "openat": 257, "mkdirat": 258, "fchownat": 260, "linkat": 265,
+    "unshare": 272, "utimensat": 280, "fallocate": 285, "accept4": 288, "name_to_handle_at": 303, "setns": 308,
+    "renameat2": 316, "memfd_create": 319, "copy_file_range": 326, "statx": 332, "open_tree": 428, "move_mount": 429,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_open": 434, "clone3": 435, "close_range": 436,
+    "openat2": 437, "pidfd_getfd": 438, "faccessat2": 439, "mount_setattr": 442, "landlock_create_ruleset": 444,
+    "landlock_restrict_self": 446, "fchmodat2": 452, "statmount": 457, "listmount": 458, "setxattrat": 463, "getxattrat": 464,
+    "open_tree_attr": 467, "file_getattr": 468, "file_setattr": 469, "listns": 470, "fchroot": 472,
 }
 _GETPID = 39
 # Calls that return nothing but whether they succeeded: one that must succeed can wait for the turn of the next.
 SILENT = frozenset((
-    "mount umount2 pivot_root move_mount mount_setattr setns chroot chdir fchdir mkdir mkdirat rmdir unlink rename link linkat "
-    "symlink mknod close truncate ftruncate fallocate setxattr setxattrat removexattr chmod fchmod fchmodat2 utimensat chown "
-    "lchown fchown fchownat bind connect listen setsockopt setresuid setresgid setgroups capset fsconfig file_setattr "
-    "landlock_restrict_self fchroot unshare"
+    "mount umount2 pivot_root move_mount mount_setattr setns chroot chdir fchdir mkdir mkdirat rmdir unlink rename link "
+    "linkat renameat2 symlink mknod close truncate ftruncate fallocate setxattr setxattrat removexattr chmod fchmod "
+    "fchmodat2 utimensat utimes chown lchown fchown fchownat bind connect listen setsockopt setresuid setresgid setgroups "
+    "capset fsconfig file_setattr landlock_restrict_self fchroot unshare"
 ).split())
 
 
@@ -239,6 +239,10 @@ SIGNATURES: Dict[str, Signature] = {
     "mount_setattr": _call(*_ATTR),
     "unshare": _call(("flags", _Flags(flags.CLONE, flags.UNSHARE))),
     "setns": _call(("fd", INT), ("nstype", _Flags(flags.CLONE))),
+    # Made by `Process.clone` and as attempts, never as they stand here: they return twice.
+    "clone": _call(("flags", of.CloneFlags(flags.CLONE)),
+                   *((name, _ZERO) for name in ("stack", "parent_tid", "child_tid", "tls"))),
+    "clone3": _call(("args", of.CloneArguments(flags.CLONE)), ("size", _Fixed(64, "64"))),
     "chroot": _call(_PATH),
     "chdir": _call(_PATH),
     "fchdir": _call(("fd", INT)),
@@ -247,6 +251,8 @@ SIGNATURES: Dict[str, Signature] = {
     "rmdir": _call(_PATH),
     "unlink": _call(_PATH),
     "rename": _call(("old", TEXT), ("new", TEXT)),
+    "renameat2": _call(("old_dirfd", DIRECTORY), ("old", TEXT), ("new_dirfd", DIRECTORY), ("new", TEXT),
+                       ("flags", _Flags(flags.RENAME))),
     "link": _call(("old", TEXT), ("new", TEXT)),
     "linkat": _call(("old_dirfd", DIRECTORY), ("old", TEXT), ("new_dirfd", DIRECTORY), ("new", TEXT), ("flags", _AT)),
     "symlink": _call(("target", TEXT), ("linkpath", TEXT)),
@@ -259,6 +265,8 @@ SIGNATURES: Dict[str, Signature] = {
     "truncate": _call(_PATH, ("length", INT)),
     "ftruncate": _call(("fd", INT), ("length", INT)),
     "fallocate": _call(("fd", INT), ("mode", _Flags(flags.FALLOC_FL)), ("offset", INT), ("length", INT)),
+    "copy_file_range": _call(("fd_in", INT), ("offset_in", _Fixed(0, "NULL")), ("fd_out", INT),
+                             ("offset_out", _Fixed(0, "NULL")), ("length", INT), ("flags", INT)),
     "setxattr": _call(_PATH, ("name", TEXT), ("value", TEXT), ("size", INT), ("flags", INT)),
     "getxattr": _call(_PATH, ("name", TEXT), ("value", _Output(256)), ("size", _Fixed(256, "256"))),
     "chmod": _call(_PATH, ("mode", MODE)),
@@ -267,6 +275,7 @@ SIGNATURES: Dict[str, Signature] = {
     "access": _call(_PATH, ("mode", INT)),
     "statx": _call(("dirfd", DIRECTORY), _PATH, ("flags", _AT), ("mask", INT), ("buffer", _Status(256))),
     "utimensat": _call(("dirfd", DIRECTORY), _PATH, ("times", _Fixed(0, "NULL")), ("flags", _AT)),
+    "utimes": _call(_PATH, ("times", of.Times())),
     "removexattr": _call(_PATH, ("name", TEXT)),
     "chown": _call(_PATH, *_OWNER),
     "lchown": _call(_PATH, *_OWNER),

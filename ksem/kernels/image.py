@@ -48,7 +48,7 @@ def check_modules(directory: Path, release: str) -> None:
     first = next(iter(sorted(directory.rglob("*.ko*"))), None) if directory.is_dir() else None
     if first is None:
         raise KsemError(f"{directory} holds no modules: give the one that has kernel/ in it, as lib/modules/{release}")
-    found = initramfs.modinfo(initramfs.decompressed(first), "vermagic")
-    built_for = found[0].split()[0] if found else "an unknown release"
+    words = " ".join(initramfs.modinfo(initramfs.decompressed(first), "vermagic")).split()
+    built_for = words[0] if words else "an unknown release"
     if built_for != release:
         raise KsemError(f"{directory} holds modules of {built_for}, the image is {release}: give the modules of that build")
