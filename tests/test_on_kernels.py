@@ -17,18 +17,7 @@ from ksem import catalog, matrix, store
 from ksem.kernels import debian
 from ksem.model import Evidence, Verdict, release_key
 
-COLUMNS = ("debian-5.10", "debian-6.12", "debian-7.3")
-
-
-@pytest.fixture(scope="session")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("results")
-
-
-@pytest.fixture(scope="session")
-def run(results: Path) -> subprocess.CompletedProcess[str]:
-    """Every case on three kernels, two at a time."""
-    return project.ksem(project.ROOT, "run", *COLUMNS, "-n", "2", "--results", str(results))
+COLUMNS = project.COLUMNS
 
 
 def evidence(directory: Path, column: str) -> Evidence:
