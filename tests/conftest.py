@@ -1,4 +1,4 @@
-"""What tests share: hypothesis without a clock, chance or memory, so that a run says the same every time; and one run of it all."""
+"""What tests share: hypothesis without a clock, chance or memory, so that a run says the same every time; one run of it all."""
 
 from __future__ import annotations
 

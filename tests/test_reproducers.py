@@ -13,10 +13,10 @@ from pathlib import Path
 import project
 import pytest
 import reproducing
+from reproducing import Binary, Ended
 
 from ksem import catalog, store
 from ksem.model import Cell, Evidence
-from reproducing import Binary, Ended
 
 OLDEST, *_, NEWEST = project.COLUMNS
 

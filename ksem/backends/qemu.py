@@ -35,7 +35,8 @@ _TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Ou
 
 
 @contextlib.contextmanager
-def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say, more: bytes = b"") -> Iterator[Running]:
+def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say,
+            more: bytes = b"") -> Iterator[Running]:
     """A booted kernel. An accelerator counts when a boot with it answers; the last one is emulation.
 
     more: another archive, whose files are there beside ours.

@@ -20,7 +20,7 @@ from ksem.guest.syscalls import NUMBERS
 from ksem.model import Cell, Evidence, KsemError
 from ksem.repro import parts
 from ksem.repro.arguments import IDS
-from ksem.repro.literals import comment, literal, statement
+from ksem.repro.literals import comment, literal, plain, statement
 from ksem.repro.steps import Steps, steps
 
 
@@ -71,7 +71,7 @@ def _names(made: Steps, evidence: Evidence) -> str:
     """The constants that differ from program to program."""
     ids = ", ".join(f"{name} = {value}" for name, value in IDS.items())
     processes = ", ".join([*(f"P_{name}" for name in made.processes), "PROCESSES"])
-    names = ", ".join(literal(name.encode("utf-8", "replace")) for name in made.processes.values())
+    names = ", ".join(literal(plain(name).encode()) for name in made.processes.values())
     return "\n".join([
         "/* Ids that nobody has. */",
         statement(f"enum {{ {ids} }};", 0),
@@ -89,8 +89,7 @@ def _function(name: str, lines: Iterable[str], remark: str) -> str:
 
 def _seen_on(evidence: Evidence) -> str:
     """A column and what it ran: `debian-6.12 (Linux 6.12.117)`."""
-    name = evidence.column if evidence.column.isprintable() else ascii(evidence.column)
-    return f"{name} (Linux {evidence.release})".encode("ascii", "backslashreplace").decode()
+    return plain(f"{evidence.column} (Linux {evidence.release})")
 
 
 def _paragraphs(behaviour: Behaviour, cell: Cell, evidence: Evidence, made: Steps) -> Iterable[str]:

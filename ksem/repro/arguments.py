@@ -89,7 +89,7 @@ def argument(call: str, name: str, kind: Kind, text: str, processes: Processes) 
     if text.startswith("{"):
         if call in _STRUCTURES:
             return f"&(struct {_STRUCTURES[call]}){{ {_fields(call, text, processes)} }}"
-        numbers = [_number(one) for one in text[1:-1].split(", ") if one]
+        numbers = [_constant(call, one) for one in text.removeprefix("{").removesuffix("}").split(", ") if one]
         return f"(gid_t[]){{ {', '.join(numbers)} }}" if numbers else "NULL"
     return word(call, name, text, processes)
 

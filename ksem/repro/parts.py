@@ -18,7 +18,7 @@ from ksem.repro.literals import statement
 
 _DIRECTORY = Path(__file__).parent / "parts"
 _INCLUDE = re.compile(r'^#include (?:<([^>]+)>|"(\w+)\.c")\n', re.MULTILINE)
-_WITHOUT_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NO_CODE = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/', re.DOTALL)
 _IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*")
 _CALLED = re.compile(r"\b([A-Za-z_]\w*)\(")
 # Where the part has another name than what is called.
@@ -34,6 +34,11 @@ _YOUNG = frozenset(["AT_HANDLE_MNT_ID_UNIQUE", "AT_RECURSIVE", "CLONE_NEWCGROUP"
                     "MS_NOSYMFOLLOW", "SO_PEERPIDFD"])
 
 
+def names() -> list[str]:
+    """All parts."""
+    return sorted(path.stem for path in _DIRECTORY.glob("*.c"))
+
+
 def exists(name: str) -> bool:
     """Whether there is a part of that name."""
     return (_DIRECTORY / f"{name}.c").exists()
@@ -46,36 +51,35 @@ def text(name: str) -> str:
 
 
 def identifiers(code: str) -> frozenset[str]:
-    """All names in C code, without those in strings."""
-    return frozenset(_IDENTIFIER.findall(_WITHOUT_STRINGS.sub('""', code)))
+    """All names in C code, without those in strings and comments."""
+    return frozenset(_IDENTIFIER.findall(_NO_CODE.sub("", code)))
 
 
 def needed(code: str) -> list[str]:
     """The parts whose functions and macros some code calls."""
-    called = set(_CALLED.findall(_WITHOUT_STRINGS.sub('""', code)))
+    called = set(_CALLED.findall(_NO_CODE.sub("", code)))
     names = {_PART_OF.get(name, name.removeprefix("sys_")) for name in called}
     return sorted(name for name in names if exists(name))
 
 
-def gathered(names: Iterable[str]) -> tuple[frozenset[str], list[str]]:
+def included(name: str) -> list[str]:
+    """The parts that a part includes itself."""
+    return [part for _, part in _INCLUDE.findall(text(name)) if part]
+
+
+def gathered(wanted: Iterable[str]) -> tuple[frozenset[str], list[str]]:
     """The headers of some parts and of all that they include, and their texts in order."""
-    headers: set[str] = set()
-    found: dict[str, str] = {}
+    order: list[str] = []
 
     def visit(name: str) -> None:
-        if name in found:
-            return
-        found[name] = ""
-        for header, part in _INCLUDE.findall(text(name)):
-            if part:
-                visit(part)
-            else:
-                headers.add(header)
-        del found[name]
-        found[name] = _INCLUDE.sub("", text(name)).strip("\n")
-    for name in names:
+        for part in included(name):
+            visit(part)
+        if name not in order:
+            order.append(name)
+    for name in wanted:
         visit(name)
-    return frozenset(headers), list(found.values())
+    headers = frozenset(header for name in order for header, _ in _INCLUDE.findall(text(name)) if header)
+    return headers, [_INCLUDE.sub("", text(name)).strip("\n") for name in order]
 
 
 def wrapper(call: str) -> str:
@@ -96,8 +100,12 @@ def number(call: str) -> str:
 def constants(code: str) -> list[str]:
     """Definitions of what headers may lack of the constants in some code."""
     used = sorted(identifiers(code) & CONSTANTS.keys())
-    return [f"#ifndef {name}\n#define {name} {_shown(CONSTANTS[name])}\n#endif" for name in used
-            if name in _YOUNG or not name.startswith(_OLD)]
+    return [f"#ifndef {name}\n#define {name} {_shown(CONSTANTS[name])}\n#endif" for name in used if is_young(name)]
+
+
+def is_young(name: str) -> bool:
+    """Whether the headers of an old libc lack a constant."""
+    return name in _YOUNG or not name.startswith(_OLD)
 
 
 def _shown(value: int) -> str:

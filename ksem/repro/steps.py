@@ -114,6 +114,8 @@ def _compared(made: Steps, call: str, spelled: list[str], result: str) -> tuple[
 def _call(made: Steps, call: str, spelled: list[str]) -> str:
     if call in READERS:
         parameters = list(inspect.signature(READERS[call]).parameters.values())
+        if len(spelled) > len(parameters):
+            raise arguments.unknown(call, ", ".join(spelled))
         defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
         if call == "write_file" and made.caller != "root" and _OWN_MAP.fullmatch(spelled[1]):
             which = "caller_uid" if "uid_map" in spelled[0] else "caller_gid"

@@ -16,7 +16,9 @@
 #include "error_name.c"
 
 /* Seconds after which it is given up. */
+#ifndef PATIENCE
 #define PATIENCE 60
+#endif
 /* What git bisect takes for "cannot be tested". */
 #define CANNOT 125
 #define NOBODY (-1)

@@ -69,7 +69,7 @@ int main(void)
         return 128 + caught;
     if (shared->turn != NOBODY)
         printf("it did not end%s\n", caught ? " in time" : "");
-    printf("%d of %d results are those of " SEEN_ON "\n", shared->same,
-            RESULTS);
+    printf("%d of %d results are those of %s\n", shared->same, RESULTS,
+            SEEN_ON);
     return shared->same != RESULTS;
 }
