@@ -9,6 +9,7 @@ PACKAGES := qemu-system-x86 python3-venv debian-archive-keyring e2fsprogs xfspro
 VAGRANT_PACKAGES := vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables iproute2 \
 	openssh-client mmdebstrap qemu-utils e2fsprogs grub-common grub-pc-bin
 VAGRANT_PROGRAMS := vagrant libvirtd virsh dnsmasq iptables ip ssh mmdebstrap qemu-img mkfs.ext4 grub-mkimage
+TEST_PACKAGES := gcc libc6-dev
 MACHINES := debian-11-vagrant debian-12-vagrant debian-13-vagrant debian-13-backports-vagrant debian-12-vagrant-on-6.12
 
 # $(1): the packages to install; $$missing: what was found missing
@@ -19,7 +20,7 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 		echo "ksem: missing:$$missing: ask root for: apt-get install --no-install-recommends $(1)" >&2; exit 2; \
 	fi
 
-.PHONY: matrix test vagrant test-vagrant machine machine-vagrant clean
+.PHONY: matrix test reproducers vagrant test-vagrant machine machine-test machine-vagrant clean
 
 # The markdown is written even when a cell is not as expected; the exit status says so all the same.
 matrix: machine $(READY)
@@ -35,10 +36,13 @@ vagrant: machine-vagrant $(READY)
 	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --listed --output results/MATRIX.md || exit $$?; \
 	exit $$status
 
-test: machine $(READY)
+test: machine-test $(READY)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest tests --ignore tests/vagrant
+	$(VENV)/bin/pytest tests --ignore tests/vagrant --ignore tests/reproducers
+
+reproducers: machine-test $(READY)
+	$(VENV)/bin/pytest tests/reproducers
 
 test-vagrant: machine-vagrant $(READY)
 	$(VENV)/bin/python vms/boxes/build.py debian-12
@@ -55,6 +59,13 @@ machine:
 	found=; for python in $(PYTHONS); do $$python -c '$(FITS)' 2>/dev/null && found=$$python && break; done; \
 	[ -n "$$found" ] || missing="$$missing python3-venv"; \
 	$(call INSTALL,$(PACKAGES))
+
+# The test compiles programs, statically too; gcc names the path of a library only where it is.
+machine-test: machine
+	@missing=; \
+	command -v gcc >/dev/null || missing="$$missing gcc"; \
+	[ -e "$$(gcc -print-file-name=libc.a 2>/dev/null)" ] || missing="$$missing libc6-dev"; \
+	$(call INSTALL,$(TEST_PACKAGES))
 
 machine-vagrant: machine
 	@missing=; \

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODEL, CASE = "ksem.model", "ksem.guest.case"
-PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers")
+PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers", "ksem.repro")
 
 # What a module may import beside the standard library. A package stands for all that is in it.
 ALLOWED = {
@@ -38,6 +38,7 @@ ALLOWED = {
                       "ksem.machine", "ksem.bootstrap"),
     "ksem.backends.vagrant": ("vagrant",),
     "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "tabulate"),
+    "ksem.repro": (MODEL, "ksem.repro", "ksem.catalog", "ksem.disks", "ksem.guest"),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.store"),
 }
 # Only these wire things together, and nothing but an entry point imports them.

@@ -18,7 +18,6 @@ import pytest
 from reproducing import COMPILER
 
 from ksem import repro
-from ksem.guest import needs
 from ksem.guest.readers import READERS
 from ksem.guest.structures import Kind, Text
 from ksem.guest.syscalls import NUMBERS, SIGNATURES
@@ -29,7 +28,8 @@ from ksem.repro.literals import WIDTH
 
 HOSTILE = 'x*/ int evil; /* ??/ "); system("id"); \n \\ \x1b[0m é %s %n'
 # On this machine, whoever runs the tests: a program of root's says elsewhere that it cannot be run.
-CALLER = "root" if needs.missing(("root",)) is None else "ordinary user"
+CALLER = "root" if Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"] and os.geteuid() == 0 \
+    else "ordinary user"
 Trace = list[list[Any]]
 
 
@@ -213,7 +213,6 @@ def given(kind: Kind) -> Any:
     candidates: list[Any] = [GIVEN.get(type(kind).__name__, 0), "", [], {}]
     for value in candidates:
         try:
-            kind.pack(value)
             kind.show(value)
         except (TypeError, AttributeError, ValueError, KeyError):
             continue
@@ -249,7 +248,7 @@ def test_headers_may_be_older_than_any_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_every_reader_can_be_read(reader: str) -> None:
-    assert parts.exists(reader), f"ksem/repro/parts/{reader}.c is to define {reader}()"
+    assert parts.exists(reader), f"ksem/repro/c/{reader}.c is to define {reader}()"
 
 
 def test_no_part_is_left_over(tmp_path: Path) -> None:

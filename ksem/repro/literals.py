@@ -40,7 +40,7 @@ def _byte(one: str) -> bytes:
 
 
 def literal(data: bytes) -> str:
-    """Bytes as a literal of C, letter by letter what `parts/quoted.c` makes of them."""
+    """Bytes as a literal of C, letter by letter what `c/quoted.c` makes of them."""
     return f'"{"".join(map(_letter, data))}"'
 
 

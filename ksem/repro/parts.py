@@ -1,4 +1,4 @@
-"""The pieces that a program is put together from: `parts/NAME.c`, and what signatures and headers give.
+"""The pieces that a program is put together from: `c/NAME.c`, and what signatures and headers give.
 
 Contract: the standard library, `arguments`' constants and the signatures of `ksem.guest`. A part includes the system's
 headers that it needs, and as "OTHER.c" the parts; `gathered` puts each where it is needed first, once.
@@ -16,7 +16,7 @@ from ksem.guest.syscalls import NUMBERS, SIGNATURES
 from ksem.repro.arguments import CONSTANTS
 from ksem.repro.literals import statement
 
-_DIRECTORY = Path(__file__).parent / "parts"
+_DIRECTORY = Path(__file__).parent / "c"
 _INCLUDE = re.compile(r'^#include (?:<([^>]+)>|"(\w+)\.c")\n', re.MULTILINE)
 _NO_CODE = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/', re.DOTALL)
 _IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*")

@@ -21,8 +21,9 @@ from ksem.model import KsemError
 from ksem.repro import arguments, parts
 from ksem.repro.literals import literal, plain, statement, unspelled
 
-# In C it is a function of libc, though not one that Python can always find.
-_MACROS_OF_LIBC = frozenset(["mknod"])
+# From this number on, and of those below these, a libc may not have a function.
+_YOUNG = 424
+_NOT_OF_LIBC = frozenset(["memfd_create", "pivot_root"])
 # What such files say differs from machine to machine.
 _MACHINES_OWN = ("/mountinfo", "/mounts")
 _OWN_MAP = re.compile(r'"0 \d+ 1\\n"')
@@ -113,7 +114,8 @@ def _compared(made: Steps, call: str, spelled: list[str], result: str) -> tuple[
 
 def _call(made: Steps, call: str, spelled: list[str]) -> str:
     if call in READERS:
-        parameters = list(inspect.signature(READERS[call]).parameters.values())
+        # The first is the process.
+        parameters = list(inspect.signature(READERS[call]).parameters.values())[1:]
         if len(spelled) > len(parameters):
             raise arguments.unknown(call, ", ".join(spelled))
         defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
@@ -132,4 +134,4 @@ def _call(made: Steps, call: str, spelled: list[str]) -> str:
 
 def is_of_libc(call: str) -> bool:
     """Whether a system call is made by libc's function of that name, as it is."""
-    return not parts.exists(call) and (call not in NUMBERS or call in _MACROS_OF_LIBC)
+    return not parts.exists(call) and NUMBERS[call] < _YOUNG and call not in _NOT_OF_LIBC

@@ -72,13 +72,11 @@ static int turn(int process)
 }
 
 /* C joins literals side by side, but not where it makes code text. */
-static const char *joined(const char *code)
+static const char *joined(char *text, const char *code)
 {
-    static char buffers[2][1 << 15];
-    static int next;
-    char *text = buffers[next = !next], *end = text;
+    char *end = text;
 
-    for (; *code && end < text + sizeof(buffers[0]) - 1; code++) {
+    for (; *code; code++) {
         if (strncmp(code, "\" \"", 3) == 0)
             code += 3;
         *end++ = *code;
@@ -87,20 +85,20 @@ static const char *joined(const char *code)
     return text;
 }
 
-static void check(
-        const char *call, const char *expected, const char *got)
+static void check(const char *call, const char *wanted, const char *got)
 {
-    int same = strcmp(got, joined(expected)) == 0;
+    char made[strlen(call) + 1], expected[strlen(wanted) + 1];
+    int same = strcmp(got, joined(expected, wanted)) == 0;
 
     if (strncmp(call, "sys_", 4) == 0)
         call += 4;
     shared->same += same;
     dprintf(1, "%s %s: %s = %s", same ? "same   " : "DIFFERS",
-            names[me], joined(call), got);
+            names[me], joined(made, call), got);
     if (same)
         dprintf(1, "\n");
     else
-        dprintf(1, ", expected %s\n", joined(expected));
+        dprintf(1, ", expected %s\n", expected);
 }
 
 static const char *number(long value)
