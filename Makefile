@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PYTHONS := $(PYTHON) /usr/bin/python3 python3
 FITS := import ensurepip, sys, venv; assert sys.version_info >= (3, 11)
 PACKAGES := qemu-system-x86 python3-venv debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
-TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core
+TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core gcc libc6-dev
 VAGRANT_PACKAGES := vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables iproute2 \
 	openssh-client mmdebstrap qemu-utils e2fsprogs grub-common grub-pc-bin
 VAGRANT_PROGRAMS := vagrant libvirtd virsh dnsmasq iptables ip ssh mmdebstrap qemu-img mkfs.ext4 grub-mkimage
@@ -20,7 +20,7 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 		echo "ksem: missing:$$missing: ask root for: apt-get install --no-install-recommends $(1)" >&2; exit 2; \
 	fi
 
-.PHONY: matrix test vagrant test-vagrant machine machine-test machine-vagrant clean
+.PHONY: matrix test reproducers vagrant test-vagrant machine machine-test machine-vagrant clean
 
 # The markdown is written even when a cell is not as expected; the exit status says so all the same.
 matrix: machine $(READY)
@@ -39,7 +39,10 @@ vagrant: machine-vagrant $(READY)
 test: machine-test $(READY)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest tests --ignore tests/vagrant
+	$(VENV)/bin/pytest tests --ignore tests/vagrant --ignore tests/reproducers
+
+reproducers: machine-test $(READY)
+	$(VENV)/bin/pytest tests/reproducers
 
 test-vagrant: machine-vagrant $(READY)
 	$(VENV)/bin/python vms/boxes/build.py debian-12
@@ -57,11 +60,12 @@ machine:
 	[ -n "$$found" ] || missing="$$missing python3-venv"; \
 	$(call INSTALL,$(PACKAGES))
 
-# The page is tested in a real browser.
+# The page is tested in a real browser; the tests compile programs, statically too (gcc names a library's path only where it is).
 machine-test: machine
 	@missing=; \
-	for program in chromium chromedriver; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for program in chromium chromedriver gcc; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$$missing fonts-dejavu-core"; \
+	[ -e "$$(gcc -print-file-name=libc.a 2>/dev/null)" ] || missing="$$missing libc6-dev"; \
 	$(call INSTALL,$(TEST_PACKAGES))
 
 machine-vagrant: machine

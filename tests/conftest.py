@@ -1,12 +1,15 @@
-"""What all unit tests share: hypothesis without a clock, chance or memory, so that a run says the same every time."""
+"""What tests share: hypothesis without a clock, chance or memory, so that a run says the same every time; one run of it all."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
+import project
 import pytest
 
 from ksem.guest.executor import Arena, Task
@@ -23,3 +26,15 @@ def task() -> Iterator[Task]:
         with open(f"/proc/{made.pid}/task/{made.pid}/children") as children:
             for child in children.read().split():
                 os.kill(int(child), signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `run` leaves its evidence."""
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="session")
+def run(results: Path) -> subprocess.CompletedProcess[str]:
+    """Every case on three kernels, two at a time."""
+    return project.ksem(project.ROOT, "run", *project.COLUMNS, "-n", "2", "--results", str(results))

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# The oldest kernel, one in the middle and the newest.
+COLUMNS = ("debian-5.10", "debian-6.12", "debian-7.3")
 
 FINE = '''"""The caller's user id."""
 from ksem.guest.case import Case

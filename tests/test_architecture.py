@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODEL, CASE = "ksem.model", "ksem.guest.case"
-PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers", "ksem.commands")
+PACKAGES = ("ksem.guest", "ksem.kernels", "ksem.backends", "ksem.renderers", "ksem.repro", "ksem.commands")
 
 # What a module may import beside the standard library. A package stands for all that is in it.
 ALLOWED = {
@@ -57,6 +57,7 @@ ALLOWED = {
     "ksem.renderers.html.content": ("ksem.guest.syscalls",),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.machine",
                     "ksem.store"),
+    "ksem.repro": (MODEL, "ksem.repro", "ksem.catalog", "ksem.disks", "ksem.guest"),
 }
 # Only these wire things together, and nothing but an entry point imports them.
 WIRING = ("ksem.plugin", "ksem.cli", "ksem.commands")

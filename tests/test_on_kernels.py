@@ -19,18 +19,7 @@ from ksem.kernels import debian
 from ksem.model import Evidence, Verdict, release_key
 from ksem.plugin import item_name
 
-COLUMNS = ("debian-5.10", "debian-6.12", "debian-7.3")
-
-
-@pytest.fixture(scope="session")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("results")
-
-
-@pytest.fixture(scope="session")
-def run(results: Path) -> subprocess.CompletedProcess[str]:
-    """Every case on three kernels, two at a time."""
-    return project.ksem(project.ROOT, "run", *COLUMNS, "-n", "2", "--results", str(results))
+COLUMNS = project.COLUMNS
 
 
 def evidence(directory: Path, column: str) -> Evidence:

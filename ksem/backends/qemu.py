@@ -36,11 +36,15 @@ _TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Ou
 
 
 @contextlib.contextmanager
-def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
-    """A booted kernel. An accelerator counts when a boot with it answers; the last one is emulation."""
+def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say,
+            more: bytes = b"") -> Iterator[Running]:
+    """A booted kernel. An accelerator counts when a boot with it answers; the last one is emulation.
+
+    more: another archive, whose files are there beside ours.
+    """
     assert kernel.image is not None
     image = bzimage.vmlinux(kernel.image) or kernel.image.read_bytes()
-    archive = _archive(kernel, modules)
+    archive = _archive(kernel, modules) + more
     attached = disks.images(modules)
     candidates = accelerators()
     for accelerator in candidates:

@@ -1,0 +1,15 @@
+#include <stdint.h>
+#include <sys/syscall.h>
+
+#ifndef SYS_statx
+#define SYS_statx 332 /* x86-64 */
+#endif
+
+/* struct statx, which an old libc has not. */
+struct file_status {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, spare;
+    uint64_t rest[14], mount_id, more[13];
+};

@@ -1,0 +1,137 @@
+"""A trace as steps in C, one a call, in its order.
+
+Contract: `arguments`, `literals`, `model` and the data of `ksem.guest`. An event is [process, namespaces, call,
+[spelled argument, ...], result] (ksem.guest.trace); a step is `CALL(process, call(argument, ...), result);`. A call is C's own
+function, or one of `parts` or of a signature that is named `sys_NAME`; a reader has its own name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ksem.guest import disks
+from ksem.guest.readers import READERS
+from ksem.guest.syscalls import NUMBERS, SIGNATURES
+from ksem.model import KsemError
+from ksem.repro import arguments, parts
+from ksem.repro.literals import literal, plain, statement, unspelled
+
+# From this number on, and of those below these, a libc may not have a function.
+_YOUNG = 424
+_NOT_OF_LIBC = frozenset(["memfd_create", "pivot_root"])
+# What such files say differs from machine to machine.
+_MACHINES_OWN = ("/mountinfo", "/mounts")
+_OWN_MAP = re.compile(r'"0 \d+ 1\\n"')
+_DEVICES = {f'"{disks.device(name)}"' for name in disks.FILESYSTEMS}
+
+
+@dataclass
+class Steps:
+    """What a trace came to: lines of C, how many results they compare, and the processes' names by their identifiers.
+
+    caller: whether the case's first process is an ordinary user's, whose ids are another's elsewhere.
+    """
+
+    caller: str
+    known: frozenset[str]
+    lines: list[str] = field(default_factory=list)
+    results: int = 0
+    processes: dict[str, str] = field(default_factory=dict)
+    # Of two processes with one name the later is meant.
+    current: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+
+
+def steps(trace: Iterable[Any], caller: str) -> Steps:
+    """The steps of a trace. Raises KsemError for an event that no C can be made of."""
+    try:
+        events = [(str(process), str(where), str(call), [str(one) for one in spelled], str(result))
+                  for process, where, call, spelled, result in trace]
+    except (TypeError, ValueError):
+        raise KsemError("the trace holds an event that is none: restore the results from version control") from None
+    made = Steps(caller, _components(spelled for _, _, _, spelled, _ in events))
+    _name(made, "main")
+    for event in events:
+        _add(made, *event)
+    return made
+
+
+def _components(spelled: Iterable[list[str]]) -> frozenset[str]:
+    """All names that a trace itself uses in paths: what else there is, is the machine's."""
+    return frozenset(name for texts in spelled for text in texts if text.startswith('"')
+                     for name in unspelled(text).decode("utf-8", "surrogateescape").split("/") if name)
+
+
+def _add(made: Steps, process: str, where: str, call: str, spelled: list[str], result: str) -> None:
+    if process not in made.current:
+        raise KsemError(f"the trace has a process {process!r} that nobody forked: run the case again")
+    who = made.current[process]
+    if made.told.get(who) != where:
+        made.told[who] = where
+        made.lines.append(f"    /* {plain(process)}: {plain(where)} */")
+    made.results += 1
+    if call == "fork":
+        made.lines.append(statement(f"FORK({who}, {_name(made, result.strip('<>'))});"))
+        return
+    code, expected = _compared(made, call, spelled, result)
+    made.lines.append(statement(f"CALL({who}, {code}, {expected});"))
+    if call == "mount" and result == "0" and spelled[0] in _DEVICES:
+        made.lines.append(statement(f"EMPTY({who}, {arguments.word(call, '', spelled[1], made.current)});"))
+
+
+def _name(made: Steps, process: str) -> str:
+    word = re.sub(r"\W", "_", process, flags=re.ASCII)
+    name, number = word, 1
+    while name in made.processes:
+        number += 1
+        name = f"{word}_{number}"
+    made.processes[name] = process
+    made.current[process] = name
+    return name
+
+
+def _compared(made: Steps, call: str, spelled: list[str], result: str) -> tuple[str, str]:
+    """A call and what it is to give; where that is the machine's own, as much of it as a case can know."""
+    code = _call(made, call, spelled)
+    if result in arguments.ERRNOS:
+        return code, result
+    if call == "read_file" and unspelled(spelled[0]).decode("utf-8", "replace").endswith(_MACHINES_OWN):
+        return f"is_there({code})", "some"
+    if call == "list_directory":
+        names = json.loads(result)
+        own = [literal(arguments.encoded(name)) for name in names if name in made.known]
+        if len(own) < len(names):
+            known = literal(arguments.encoded("/".join(["", *sorted(made.known), ""])))
+            code = f"{code.replace('list_directory', 'list_known', 1)[:-1]}, {known})"
+            return code, arguments.listed([*own, "..."])
+    return code, arguments.result(call, result)
+
+
+def _call(made: Steps, call: str, spelled: list[str]) -> str:
+    if call in READERS:
+        # The first is the process.
+        parameters = list(inspect.signature(READERS[call]).parameters.values())[1:]
+        if len(spelled) > len(parameters):
+            raise arguments.unknown(call, ", ".join(spelled))
+        defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
+        if call == "write_file" and made.caller != "root" and _OWN_MAP.fullmatch(spelled[1]):
+            which = "caller_uid" if "uid_map" in spelled[0] else "caller_gid"
+            return f'write_file({spelled[0]}, with("0 %d 1\\n", {which}))'
+        return f"{call}({', '.join(arguments.word(call, '', one, made.current) for one in [*spelled, *defaults])})"
+    if call not in SIGNATURES:
+        raise arguments.unknown(call, ", ".join(spelled))
+    named = [(kind, arguments.argument(call, name, kind, text, made.current))
+             for name, kind, text in arguments.paired(call, spelled)]
+    if is_of_libc(call):
+        return f"{call}({', '.join(text for _, text in named)})"
+    return f"sys_{call}({', '.join(text for kind, text in named if kind.given)})"
+
+
+def is_of_libc(call: str) -> bool:
+    """Whether a system call is made by libc's function of that name, as it is."""
+    return not parts.exists(call) and NUMBERS[call] < _YOUNG and call not in _NOT_OF_LIBC
