@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import project
 import pytest
 from made import behaviour, case, cell
 
+from ksem import store
 from ksem.guest import disks, modules, needs, syscalls
 from ksem.guest.case import Rule
 from ksem.guest.executor import Arena
@@ -103,3 +105,20 @@ def test_the_reasons_of_the_probes_are_known(monkeypatch: pytest.MonkeyPatch, tm
     missing = needs.PROBES["syscall"](arena, "mount_setattr")
     assert missing is not None
     assert is_told(unsupported(missing))
+
+
+def test_what_the_committed_evidence_lacks_is_told_where_it_is_the_kernel_that_lacks_it() -> None:
+    """The archive has lost modules of some kernels; others have no such call, or no such mounts."""
+    columns = [one for one in store.read(project.ROOT / "results") if one.column.startswith("debian-")]
+    reasons = {one.reason: is_told(one) for column in columns for one in column.cells if one.status == "unsupported"}
+    assert {told for reason, told in reasons.items() if reason.startswith(("no system call", "no idmapped mounts"))} == {True}
+    assert {told for reason, told in reasons.items() if "module" in reason or "disk" in reason} == {False}
+
+
+def test_what_the_machine_lacks_is_told_to_be_unknown(tmp_path: Path) -> None:
+    """As the guest says it, here and now: no machine without disks of ours has these."""
+    needs = {name: project.FINE.replace("expect=", f'needs=("fs:{name}",), expect=') for name in ("nosuchfs", "xfs")}
+    made = project.make(tmp_path, **needs)
+    project.ksem(made, "run", "local", "-q")
+    cells = [one for column in store.read(made / "results") for one in column.cells]
+    assert [(one.status, is_told(one)) for one in cells] == [("unsupported", False)] * 2, cells
