@@ -56,18 +56,21 @@ def named_columns(project: Path, names: Iterable[str], modules: Path | None = No
     return columns
 
 
-def evidence_in(paths: Iterable[Path]) -> list[Evidence]:
-    """All evidence in some directories and files. Raises KsemError where there is none, or none that can be read."""
+def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[Evidence]:
+    """All evidence in some directories and files. Raises KsemError where there is none, or none that can be read.
+
+    traces: whether cells come with theirs, which are most of it.
+    """
     paths = list(paths)
-    found = [one for path in paths for one in _evidence(path)]
+    found = [one for path in paths for one in _evidence(path, traces)]
     if not found:
         raise KsemError(f"no evidence in {', '.join(map(str, paths))}: `ksem run` makes some")
     return found
 
 
-def _evidence(path: Path) -> list[Evidence]:
+def _evidence(path: Path, traces: bool) -> list[Evidence]:
     if path.is_dir():
-        return store.read(path)
+        return store.read(path, traces)
     if path.is_file():
         return [store.read_column(path)]
     raise KsemError(f"{path} does not exist: name a directory of evidence")
@@ -78,9 +81,9 @@ def evidence_of(name: str, results: Path) -> list[Evidence]:
     if Path(name).exists() and not Path(name).is_dir():
         return [store.read_column(Path(name))]
     # A directory may have a column's name by accident: what holds no evidence is none.
-    if Path(name).is_dir() and (found := store.read(Path(name))):
+    if Path(name).is_dir() and (found := store.read(Path(name), traces=False)):
         return found
-    known = {one.column: one for one in store.read(results)}
+    known = {one.column: one for one in store.read(results, traces=False)}
     if name in known:
         return [known[name]]
     if Path(name).is_dir():
@@ -106,9 +109,10 @@ def evidence_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", action="append", default=[], metavar="PATTERN", help="only these columns (debian-*)")
 
 
-def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour]) -> Matrix:
+def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour], traces: bool = False) -> Matrix:
     """The matrix of the evidence that `evidence_arguments` chose. Raises KsemError when there is none."""
-    return matrix.build(behaviours, chosen(evidence_in(options.results or [root(options) / "results"]), options.column))
+    evidence = evidence_in(options.results or [root(options) / "results"], traces)
+    return matrix.build(behaviours, chosen(evidence, options.column))
 
 
 def width() -> int:

@@ -57,7 +57,7 @@ class _Search:
         self.options: list[str] = options.params
         self.paths: list[str] = options.leaf
         self.boots = 0
-        evidence = [one for one in store.read(self.results) if one.environment.get("backend") == "qemu"]
+        evidence = [one for one in store.read(self.results, traces=False) if one.environment.get("backend") == "qemu"]
         known = [selection.known_values(self.behaviour, params, [cell for one in evidence for cell in one.cells])
                  for params in self.sets]
         for path in self.paths:

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     behaviours = catalog.behaviours(_common.root(options))
     behaviour = catalog.named(behaviours, options.case)
     sets = selection.parameter_sets(behaviour, selection.parsed(options.params))
-    matrix = _common.matrix_of(options, [behaviour])
+    matrix = _common.matrix_of(options, [behaviour], traces=True)
     names = [column.column for column in matrix.columns]
     if options.on and options.on not in names:
         near = catalog.nearest(options.on, names)

@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the list."""
-    matrix = _common.matrix_of(options, catalog.behaviours(_common.root(options)))
+    matrix = _common.matrix_of(options, catalog.behaviours(_common.root(options)), traces=True)
     known = sorted({page for section in drift.drifting(matrix.sections) for page in drift.pages(section)})
     for page in options.pages:
         if not drift.by_page(matrix, [page]):
