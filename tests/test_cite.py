@@ -18,6 +18,7 @@ from ksem import catalog, cite, drift, matrix, store, strace
 from ksem.guest.case import Case, Rule
 from ksem.matrix import Matrix
 from ksem.model import Evidence, KsemError
+from ksem.seen import is_told
 from ksem.wrap import ascii_only, fill, printable
 
 Event = list[Any]
@@ -220,12 +221,16 @@ def test_a_claim_that_a_kernel_contradicts_is_not_confirmed() -> None:
     assert not drift.is_confirmed(made(RULES, evidence("a", "6.1")).sections[0])
 
 
-def test_every_claim_of_the_project_can_be_cited_and_all_drift_is_confirmed() -> None:
-    behaviours = catalog.behaviours(project.ROOT)
+def test_every_claim_of_the_project_can_be_cited_and_its_drift_is_confirmed() -> None:
+    """Those of which there is evidence: a new case, or a new question of an old one, comes before it."""
     columns = [one for one in store.read(project.ROOT / "results") if one.column.startswith("debian-")]
-    for one in behaviours:
+    cited = 0
+    for one in catalog.behaviours(project.ROOT):
         found = matrix.build([one], columns)
-        told = text(found)
-        assert told.isascii()
-        assert max(map(len, told.splitlines())) <= cite.WIDTH, one.name
-        assert not one.case.documented or drift.is_confirmed(found.sections[0]), one.name
+        if any(is_told(result.cell) for result in found.results()):
+            told = text(found)
+            cited += 1
+            assert told.isascii()
+            assert max(map(len, told.splitlines())) <= cite.WIDTH, one.name
+            assert not one.case.documented or drift.is_confirmed(found.sections[0]), one.name
+    assert cited > 90
