@@ -69,7 +69,7 @@ def observe(lab, source, target):
         lab.mkdir(path, 0o755)
     lab.values(SETUP)
     old, new = "root" + source.rstrip("/"), "root" + target.rstrip("/")
-    for place in {old, new}:
+    for place in sorted({old, new}):
         lab.mkdir(place + "/directory", 0o755)
         for name in ("file", "linked", "exchanged", "other", "copied"):
             lab.file("%s/%s" % (place, name))
