@@ -6,6 +6,7 @@ one that hangs, or leaves something behind. That programs show what their cases 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -157,13 +158,14 @@ def test_nothing_from_results_becomes_code(tmp_path: Path) -> None:
     case = made.case(claim=HOSTILE, cites=(HOSTILE,), params={HOSTILE: (HOSTILE,)})
     trace = [event("chdir", [hostile], "ENOENT"), event("fork", [], f"<{HOSTILE}>"),
              event("getxattr", ['"/dev/null"', hostile, "256"], "EOPNOTSUPP", HOSTILE),
-             event("list_directory", ['"/"'], '["*/ evil"]'),
+             event("mkdir", ['"/no such directory/evil\\" */"', "0755"], "ENOENT"),
+             event("list_directory", ['"/"'], json.dumps(['evil" *'])),
              event("write_file", ['"/proc/<main>/*/"', hostile], "ENOENT")]
     text = repro.program(made.behaviour(case, HOSTILE), made.cell({HOSTILE: HOSTILE}, {HOSTILE: HOSTILE}, trace=tuple(trace)),
                          made.evidence(HOSTILE, HOSTILE, environment={"caller": CALLER, "version": HOSTILE, "lsm": HOSTILE}))
     assert max(len(line) for line in text.splitlines() if '"' not in line) <= WIDTH
     ended = run(text, tmp_path)
-    assert ended.stdout.splitlines()[-1].startswith("4 of 5 results are those of ")
+    assert ended.stdout.splitlines()[-1].startswith("5 of 6 results are those of ")
     assert all(" " <= one <= "~" or one == "\n" for one in ended.stdout)
 
 
@@ -176,6 +178,8 @@ def test_nothing_from_results_becomes_code(tmp_path: Path) -> None:
     event("mount_setattr", ["3", '"a"', "0", '{.attr_set = 0} + system("id")', "32"], "0"),
     event("mount_setattr", ["3", '"a"', "0", "{.attr_set = evil()}", "32"], "0"),
     event("statx", ["3", '"a"', "0", "2047"], '{"mode": '),
+    event("list_directory", ['"a"'], "evil"),
+    event("list_directory", ['"a"'], "7"),
     event("setgroups", ["1", "{1, evil()}"], "0"),
     event("evil", [], "0"),
     event("read_file", ['"a"', '"b"'], ""),
@@ -265,3 +269,16 @@ def test_a_part_is_for_mails(name: str) -> None:
     assert text.isascii()
     assert "\t" not in text
     assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_what_is_the_machines_own_is_shown_and_not_compared(tmp_path: Path) -> None:
+    """A name that the trace makes is compared, and whether there are others."""
+    trace = [event("mkdir", ['"/no such directory/made"', "0755"], "ENOENT"),
+             event("list_directory", ['"/"'], json.dumps(["elsewhere", "initramfs"])),
+             event("list_directory", ['"/"'], json.dumps(["initramfs", "made"])),
+             event("list_directory", ['"/"'], "[]"),
+             event("read_file", ['"/proc/self/mountinfo"'], "1 2 3")]
+    said = run(program(trace), tmp_path).stdout.splitlines()
+    assert [line.split()[0] for line in said[:5]] == ["same", "same", "DIFFERS", "DIFFERS", "same"]
+    assert said[1].endswith('list_known("/", "/made/no such directory/") = [...]')
+    assert said[2].endswith('= [...], expected ["made", ...]')

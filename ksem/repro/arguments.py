@@ -53,8 +53,8 @@ CONSTANTS: Mapping[str, int] = {
 }
 _NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
 _PID = re.compile(r"/proc/<([^<>/]*)>")
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_FIELD = re.compile(rf'\.(\w+) = ({_STRING}|<of {_STRING}>|[^,"<>]+)(?:, |$)', re.ASCII)
+STRING = r'"(?:[^"\\]|\\.)*"'
+_FIELD = re.compile(rf'\.(\w+) = ({STRING}|<of {STRING}>|[^,"<>]+)(?:, |$)', re.ASCII)
 _CREDENTIALS = re.compile(r"\{SCM_CREDENTIALS \{getpid\(\), (\d+), (\d+)\}\}")
 _ADDRESS = re.compile(r'\{AF_UNIX, "(.*)"\}', re.DOTALL)
 
@@ -177,6 +177,17 @@ def result(call: str, text: str) -> str:
         return canonical(json.loads(text))
     except (ValueError, RecursionError):
         raise unknown(call, f"...) = ({text}") from None
+
+
+def names(text: str) -> list[str]:
+    """What a directory holds."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        raise unknown("list_directory", f"...) = ({text}")
+    return [str(one) for one in found]
 
 
 def canonical(value: Any) -> str:
