@@ -23,11 +23,14 @@ from ksem.repro.literals import literal, plain, statement, unspelled
 
 # From this number on, and of those below these, a libc may not have a function.
 _YOUNG = 424
-_NOT_OF_LIBC = frozenset(["memfd_create", "pivot_root"])
+_NOT_OF_LIBC = frozenset(["copy_file_range", "memfd_create", "pivot_root", "renameat2"])
 # What such files say differs from machine to machine.
-_MACHINES_OWN = ("/mountinfo", "/mounts")
+_MACHINES_OWN = (b"/mountinfo", b"/mounts")
 # What an ordinary user's first process writes first: its own id there, another's here.
 _OWN_MAPS = {'"/proc/self/uid_map"': "caller_uid", '"/proc/self/gid_map"': "caller_gid"}
+# Calls whose value is a process, `<name>`, if it is one that makes calls of its own.
+_BEARING = frozenset(["clone", "clone3", "fork"])
+_CHILD = re.compile(r"<(.*)>", re.DOTALL)
 _MAKING = frozenset(["bind", "link", "linkat", "mkdir", "mkdirat", "mknod", "rename", "symlink"])
 _DEVICES = {f'"{disks.device(name)}"' for name in disks.FILESYSTEMS}
 
@@ -81,8 +84,10 @@ def _add(made: Steps, process: str, where: str, call: str, spelled: list[str], r
         made.told[who] = where
         made.lines.append(f"    /* {plain(process)}: {plain(where)} */")
     made.results += 1
-    if call == "fork":
-        made.lines.append(statement(f"FORK({who}, {_name(made, result.strip('<>'))});"))
+    child = _CHILD.fullmatch(result) if call in _BEARING else None
+    if child:
+        code = "fork()" if call == "fork" else _call(made, call, spelled)
+        made.lines.append(statement(f"CHILD({who}, {_name(made, child.group(1))}, {code});"))
         return
     code, expected = _compared(made, call, spelled, result)
     made.lines.append(statement(f"CALL({who}, {code}, {expected});"))
@@ -104,9 +109,11 @@ def _name(made: Steps, process: str) -> str:
 def _compared(made: Steps, call: str, spelled: list[str], result: str) -> tuple[str, str]:
     """A call and what it is to give; where that is the machine's own, as much of it as a case can know."""
     code = _call(made, call, spelled)
+    if call in _BEARING:
+        return f"ends_at_once({code})", arguments.result(call, result)
     if result in arguments.ERRNOS:
         return code, result
-    if call == "read_file" and unspelled(spelled[0]).decode("utf-8", "replace").endswith(_MACHINES_OWN):
+    if call == "mount_points" or (call == "read_file" and unspelled(spelled[0]).endswith(_MACHINES_OWN)):
         return f"is_there({code})", "some"
     if call == "list_directory":
         names = arguments.names(result)
