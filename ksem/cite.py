@@ -61,7 +61,7 @@ def cite(matrix: Matrix, section: Section, sets: Sequence[Params] = (), on: str 
     sets: the parameter sets that it is about; all without any. on: the column whose trace is shown. reproducer: the text of a
     program, which is added as it is.
     """
-    rows = [row for row in section.rows if not sets or dict(row.params) in [dict(one) for one in sets]]
+    rows = rows_of(section, sets)
     decider = decider_of(matrix, section, rows, on)
     parts = [claim(section), sources(section), documented(section), seen_text(matrix, section, rows),
              trace_text(matrix, section, decider, calls), again(section, decider)]
@@ -69,6 +69,11 @@ def cite(matrix: Matrix, section: Section, sets: Sequence[Params] = (), on: str 
         parts.append("A program that shows it:\n\n" + "\n".join(
             line.encode("ascii", "backslashreplace").decode() for line in reproducer.splitlines()))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def rows_of(section: Section, sets: Sequence[Params]) -> list[Row]:
+    """The rows of some parameter sets; all without any."""
+    return [row for row in section.rows if not sets or dict(row.params) in [dict(one) for one in sets]]
 
 
 def claim(section: Section) -> str:

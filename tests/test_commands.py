@@ -202,3 +202,40 @@ def test_a_run_that_cannot_be_compared_is_no_kernel_that_differs(root: Path, cap
         assert printed.err.startswith("ksem: ")
         assert printed.err.count("\n") == 1
     assert "name the evidence too" in fails(capsys, "run", "local", "--leaf", "is")
+
+
+REPRO = ["repro", "area.thing", "--column", "debian-6.12"]
+
+
+def test_a_cell_becomes_a_program(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, *REPRO, "--params", "flag=nosuid")
+    assert told.startswith("/*\n * area.thing: It is so.\n *\n * With flag = nosuid.\n")
+    assert 'CALL(main, chown("x", 0, 0), 0);' in told
+    assert prints(capsys, *REPRO, "--params", "flag=nosuid", "--output", "nosuid.c") == ""
+    assert (root / "nosuid.c").read_text() == told
+
+
+def test_which_parameter_set_was_taken_is_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(REPRO) == 0
+    printed = capsys.readouterr()
+    assert "With flag = ro." in printed.out
+    assert printed.err == "ksem: the program is for flag=ro, the first of 2 parameter sets: --params chooses another\n"
+
+
+def test_a_program_of_what_is_not_there_is_none(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean area.thing?" in fails(capsys, "repro", "area.thnig", "--column", "debian-6.12")
+    assert "did you mean debian-6.12?" in fails(capsys, "repro", "area.thing", "--column", "debian-6.122")
+    assert "did you mean nosuid?" in fails(capsys, *REPRO, "--params", "flag=nosiud")
+    assert "nowhere does not exist" in fails(capsys, *REPRO, "--results", "nowhere")
+    store.write(root / "other", [evidence("debian-6.12", "6.12.3")], [])
+    assert "`ksem run debian-6.12 -k area.thing` makes some" in fails(capsys, *REPRO, "--results", "other")
+    lost = cell(None, {"flag": "ro"}, status="lost", reason="a panic\nthe console")
+    store.write(root / "other", [evidence("debian-6.12", "6.12.3", lost)], ["area.thing"])
+    assert "area.thing is lost on debian-6.12: a panic: there is" in fails(capsys, *REPRO, "--results", "other")
+
+
+def test_a_mail_may_have_the_program_of_what_it_shows(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = prints(capsys, "cite", "area.thing", "--params", "flag=ro", "--with-reproducer")
+    program = prints(capsys, *REPRO, "--params", "flag=ro")
+    assert told.endswith("A program that shows it:\n\n" + program)
+    assert max(map(len, told.splitlines())) <= 72

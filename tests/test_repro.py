@@ -6,6 +6,7 @@ one that hangs, or leaves something behind. That programs show what their cases 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -157,13 +158,14 @@ def test_nothing_from_results_becomes_code(tmp_path: Path) -> None:
     case = made.case(claim=HOSTILE, cites=(HOSTILE,), params={HOSTILE: (HOSTILE,)})
     trace = [event("chdir", [hostile], "ENOENT"), event("fork", [], f"<{HOSTILE}>"),
              event("getxattr", ['"/dev/null"', hostile, "256"], "EOPNOTSUPP", HOSTILE),
-             event("list_directory", ['"/"'], '["*/ evil"]'),
+             event("mkdir", ['"/no such directory/evil\\" */"', "0755"], "ENOENT"),
+             event("list_directory", ['"/"'], json.dumps(['evil" *'])),
              event("write_file", ['"/proc/<main>/*/"', hostile], "ENOENT")]
     text = repro.program(made.behaviour(case, HOSTILE), made.cell({HOSTILE: HOSTILE}, {HOSTILE: HOSTILE}, trace=tuple(trace)),
                          made.evidence(HOSTILE, HOSTILE, environment={"caller": CALLER, "version": HOSTILE, "lsm": HOSTILE}))
     assert max(len(line) for line in text.splitlines() if '"' not in line) <= WIDTH
     ended = run(text, tmp_path)
-    assert ended.stdout.splitlines()[-1].startswith("4 of 5 results are those of ")
+    assert ended.stdout.splitlines()[-1].startswith("5 of 6 results are those of ")
     assert all(" " <= one <= "~" or one == "\n" for one in ended.stdout)
 
 
@@ -176,6 +178,8 @@ def test_nothing_from_results_becomes_code(tmp_path: Path) -> None:
     event("mount_setattr", ["3", '"a"', "0", '{.attr_set = 0} + system("id")', "32"], "0"),
     event("mount_setattr", ["3", '"a"', "0", "{.attr_set = evil()}", "32"], "0"),
     event("statx", ["3", '"a"', "0", "2047"], '{"mode": '),
+    event("list_directory", ['"a"'], "evil"),
+    event("list_directory", ['"a"'], "7"),
     event("setgroups", ["1", "{1, evil()}"], "0"),
     event("evil", [], "0"),
     event("read_file", ['"a"', '"b"'], ""),
@@ -199,13 +203,14 @@ def test_processes_of_one_name_are_told_apart(tmp_path: Path) -> None:
     trace = [event("fork", [], "<child>"), event("chdir", ['"/"'], "0", "child"), event("fork", [], "<child>", "child"),
              event("open", ['"/"', "O_PATH", "0000"], "3", "child"), event("open", ['"/proc/<child>/"', "O_PATH", "0000"], "3")]
     text = program(trace)
-    assert "FORK(child, child_2);" in text
+    assert "CHILD(child, child_2, fork());" in text
     assert "PID(child_2)" in text
     assert run(text, tmp_path).returncode == 0
 
 
 # What a kind takes where none of 0, "", [] and {} will do.
-GIVEN = {"Pid": "self", "MountRequest": {"mount": "/"}, "_SentCredentials": {"uid": 0, "gid": 0}, "AttributesToSet": "x"}
+GIVEN = {"Pid": "self", "MountRequest": {"mount": "/"}, "_SentCredentials": {"uid": 0, "gid": 0}, "AttributesToSet": "x",
+         "Times": [1, 2]}
 
 
 def given(kind: Kind) -> Any:
@@ -230,7 +235,7 @@ def every_call() -> Trace:
 def test_every_system_call_can_be_made(tmp_path: Path, options: tuple[str, ...]) -> None:
     """All in one program: whoever adds one to SIGNATURES sees here what it needs, which is mostly nothing."""
     text = program(every_call())
-    assert text.count(", ENOSYS);") == len(SIGNATURES)
+    assert text.count("ENOSYS);") == len(SIGNATURES)
     compiled(text, tmp_path, *options)
 
 
@@ -253,7 +258,7 @@ def test_every_reader_can_be_read(reader: str) -> None:
 
 def test_no_part_is_left_over(tmp_path: Path) -> None:
     """What neither a call, a reader, a need nor the frame includes."""
-    frame = {"frame", "main", "fork", "empty", "with", "is_there"}
+    frame = {"frame", "main", "child", "ends_at_once", "empty", "with", "is_there"}
     required = {f"require_{name}" for name in ("root", "ordinary_user", "userns", "filesystem", "disk", "syscall")}
     included = {part for name in parts.names() for part in parts.included(name)}
     assert set(parts.names()) - included - set(SIGNATURES) - set(READERS) - frame - required == set()
@@ -265,3 +270,16 @@ def test_a_part_is_for_mails(name: str) -> None:
     assert text.isascii()
     assert "\t" not in text
     assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_what_is_the_machines_own_is_shown_and_not_compared(tmp_path: Path) -> None:
+    """A name that the trace makes is compared, and whether there are others."""
+    trace = [event("mkdir", ['"/no such directory/made"', "0755"], "ENOENT"),
+             event("list_directory", ['"/"'], json.dumps(["elsewhere", "initramfs"])),
+             event("list_directory", ['"/"'], json.dumps(["initramfs", "made"])),
+             event("list_directory", ['"/"'], "[]"),
+             event("read_file", ['"/proc/self/mountinfo"'], "1 2 3")]
+    said = run(program(trace), tmp_path).stdout.splitlines()
+    assert [line.split()[0] for line in said[:5]] == ["same", "same", "DIFFERS", "DIFFERS", "same"]
+    assert said[1].endswith('list_known("/", "/made/no such directory/") = [...]')
+    assert said[2].endswith('= [...], expected ["made", ...]')

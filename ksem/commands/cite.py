@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ksem import catalog, cite, selection
+from ksem import catalog, cite, repro, selection
 from ksem.commands import _common
 from ksem.model import KsemError
 
@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on", default="", metavar="COLUMN", help="whose calls are shown (default: the kernel that decides)")
     parser.add_argument("--calls", type=_common.count, default=cite.CALLS, metavar="N",
                         help=f"how many at most (default: {cite.CALLS})")
+    parser.add_argument("--with-reproducer", action="store_true", help="add the C program that `ksem repro` makes")
     _common.evidence_arguments(parser)
 
 
@@ -35,5 +36,10 @@ def run(options: argparse.Namespace) -> int:
     if options.on and options.on not in names:
         near = catalog.nearest(options.on, names)
         raise KsemError(f"there is no evidence of {options.on!r}{near}: there are {', '.join(names)}")
-    _common.show(cite.cite(matrix, matrix.sections[0], sets, options.on, options.calls))
+    program = ""
+    if options.with_reproducer:
+        decider = cite.decider_of(matrix, matrix.sections[0], cite.rows_of(matrix.sections[0], sets), options.on).result
+        column = next(one for one in matrix.columns if one.column == decider.column)
+        program = repro.program(behaviour, decider.cell, column)
+    _common.show(cite.cite(matrix, matrix.sections[0], sets, options.on, options.calls, program))
     return 0

@@ -27,9 +27,10 @@ ERRNOS = frozenset(flags.ERRNO.values())
 # Calls whose values are text.
 _TEXTUAL = frozenset(["read", "read_file", "getxattr", "getxattrat"])
 _STRUCTURES = {
+    "capset": "capability_sets", "clone3": "clone_arguments", "file_setattr": "file_attributes",
+    "landlock_create_ruleset": "ruleset", "listmount": "mount_request", "listns": "namespace_request",
     "mount_setattr": "mount_attributes", "open_tree_attr": "mount_attributes", "openat2": "how_to_open",
-    "file_setattr": "file_attributes", "listns": "namespace_request", "landlock_create_ruleset": "ruleset",
-    "capset": "capability_sets", "statmount": "mount_request", "listmount": "mount_request", "setxattrat": "xattr_arguments",
+    "setxattrat": "xattr_arguments", "statmount": "mount_request",
 }
 _ACCESS = {"F_OK": 0, "X_OK": 1, "W_OK": 2, "R_OK": 4}
 # Numbers that a trace leaves bare, by call and argument, with their names. A number may be made of several, bit by bit.
@@ -47,15 +48,16 @@ _BARE: Mapping[tuple[str, str], Mapping[str, int]] = {
 }
 # Every constant that a step may hold.
 CONSTANTS: Mapping[str, int] = {
-    "AT_FDCWD": flags.AT_FDCWD,
+    "AT_FDCWD": flags.AT_FDCWD, "SIGCHLD": 17,
     **{name: value for one in vars(flags).values() if isinstance(one, type) for name, value in flags.members(one).items()},
     **{name: value for names in _BARE.values() for name, value in names.items()},
 }
 _NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
 _PID = re.compile(r"/proc/<([^<>/]*)>")
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_FIELD = re.compile(rf'\.(\w+) = ({_STRING}|<of {_STRING}>|[^,"<>]+)(?:, |$)', re.ASCII)
+STRING = r'"(?:[^"\\]|\\.)*"'
+_FIELD = re.compile(rf'\.(\w+) = ({STRING}|<of {STRING}>|[^,"<>]+)(?:, |$)', re.ASCII)
 _CREDENTIALS = re.compile(r"\{SCM_CREDENTIALS \{getpid\(\), (\d+), (\d+)\}\}")
+_TIMES = re.compile(r"\{\{(\d+), 0\}, \{(\d+), 0\}\}")
 _ADDRESS = re.compile(r'\{AF_UNIX, "(.*)"\}', re.DOTALL)
 
 
@@ -86,6 +88,9 @@ def argument(call: str, name: str, kind: Kind, text: str, processes: Processes) 
     sent = _CREDENTIALS.fullmatch(text)
     if sent:
         return f"message({_number(sent.group(1))}, {_number(sent.group(2))})"
+    times = _TIMES.fullmatch(text)
+    if times:
+        return f"(struct timeval[]){{ {{ {times.group(1)}, 0 }}, {{ {times.group(2)}, 0 }} }}"
     if text.startswith("{"):
         if call in _STRUCTURES:
             return f"&(struct {_STRUCTURES[call]}){{ {_fields(call, text, processes)} }}"
@@ -177,6 +182,17 @@ def result(call: str, text: str) -> str:
         return canonical(json.loads(text))
     except (ValueError, RecursionError):
         raise unknown(call, f"...) = ({text}") from None
+
+
+def names(text: str) -> list[str]:
+    """What a directory holds."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        raise unknown("list_directory", f"...) = ({text}")
+    return [str(one) for one in found]
 
 
 def canonical(value: Any) -> str:

@@ -22,14 +22,15 @@ _NO_CODE = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/', re.DOTALL)
 _IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*")
 _CALLED = re.compile(r"\b([A-Za-z_]\w*)\(")
 # Where the part has another name than what is called.
-_PART_OF = {"CALL": "frame", "PID": "frame", "FORK": "fork", "EMPTY": "empty", "list_known": "list_directory",
+_PART_OF = {"CALL": "frame", "PID": "frame", "CHILD": "child", "EMPTY": "empty", "list_known": "list_directory",
             "mount_id": "mount_request"}
 # For what steps call without any part.
-HEADERS = frozenset(["fcntl.h", "grp.h", "sched.h", "stdio.h", "sys/mount.h", "sys/prctl.h", "sys/socket.h", "sys/stat.h",
-                     "sys/types.h", "sys/xattr.h", "unistd.h"])
+HEADERS = frozenset([
+    "fcntl.h", "grp.h", "sched.h", "signal.h", "stdio.h", "sys/mount.h", "sys/prctl.h", "sys/socket.h", "sys/stat.h",
+    "sys/time.h", "sys/types.h", "sys/xattr.h", "unistd.h"])
 # Prefixes of constants that any libc has, and those with such a prefix that an old one lacks.
 _OLD = ("AF_", "AT_", "CAP_", "CLONE_", "F_OK", "F_DUPFD", "F_GETFD", "MNT_", "MS_", "O_", "PR_", "R_OK", "S_", "SO_", "SOCK_",
-        "SOL_", "UMOUNT_", "W_OK", "X_OK")
+        "SIGCHLD", "SOL_", "UMOUNT_", "W_OK", "X_OK")
 _YOUNG = frozenset(["AT_HANDLE_MNT_ID_UNIQUE", "AT_RECURSIVE", "CLONE_NEWCGROUP", "CLONE_NEWTIME", "MS_LAZYTIME",
                     "MS_NOSYMFOLLOW", "SO_PEERPIDFD"])
 

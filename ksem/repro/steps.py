@@ -23,10 +23,15 @@ from ksem.repro.literals import literal, plain, statement, unspelled
 
 # From this number on, and of those below these, a libc may not have a function.
 _YOUNG = 424
-_NOT_OF_LIBC = frozenset(["memfd_create", "pivot_root"])
+_NOT_OF_LIBC = frozenset(["copy_file_range", "memfd_create", "pivot_root", "renameat2"])
 # What such files say differs from machine to machine.
-_MACHINES_OWN = ("/mountinfo", "/mounts")
-_OWN_MAP = re.compile(r'"0 \d+ 1\\n"')
+_MACHINES_OWN = (b"/mountinfo", b"/mounts")
+# What an ordinary user's first process writes first: its own id there, another's here.
+_OWN_MAPS = {'"/proc/self/uid_map"': "caller_uid", '"/proc/self/gid_map"': "caller_gid"}
+# Calls whose value is a process, `<name>`, if it is one that makes calls of its own.
+_BEARING = frozenset(["clone", "clone3", "fork"])
+_CHILD = re.compile(r"<(.*)>", re.DOTALL)
+_MAKING = frozenset(["bind", "link", "linkat", "mkdir", "mkdirat", "mknod", "rename", "symlink"])
 _DEVICES = {f'"{disks.device(name)}"' for name in disks.FILESYSTEMS}
 
 
@@ -34,7 +39,7 @@ _DEVICES = {f'"{disks.device(name)}"' for name in disks.FILESYSTEMS}
 class Steps:
     """What a trace came to: lines of C, how many results they compare, and the processes' names by their identifiers.
 
-    caller: whether the case's first process is an ordinary user's, whose ids are another's elsewhere.
+    caller: whose the case's first process is, root's or an ordinary user's. known: names of files that the trace makes.
     """
 
     caller: str
@@ -45,6 +50,7 @@ class Steps:
     # Of two processes with one name the later is meant.
     current: dict[str, str] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
+    callers_ids: dict[str, str] = field(default_factory=lambda: dict(_OWN_MAPS))
 
 
 def steps(trace: Iterable[Any], caller: str) -> Steps:
@@ -54,17 +60,20 @@ def steps(trace: Iterable[Any], caller: str) -> Steps:
                   for process, where, call, spelled, result in trace]
     except (TypeError, ValueError):
         raise KsemError("the trace holds an event that is none: restore the results from version control") from None
-    made = Steps(caller, _components(spelled for _, _, _, spelled, _ in events))
+    made = Steps(caller, frozenset(name for event in events for name in _made_by(*event) if name))
     _name(made, "main")
     for event in events:
         _add(made, *event)
     return made
 
 
-def _components(spelled: Iterable[list[str]]) -> frozenset[str]:
-    """All names that a trace itself uses in paths: what else there is, is the machine's."""
-    return frozenset(name for texts in spelled for text in texts if text.startswith('"')
-                     for name in unspelled(text).decode("utf-8", "surrogateescape").split("/") if name)
+def _made_by(process: str, where: str, call: str, spelled: list[str], result: str) -> Iterable[str]:
+    """The names that a call makes, or would: what else there is in a directory is the machine's."""
+    if call in _MAKING or "O_CREAT" in "|".join(spelled):
+        for text in spelled:
+            # An address of a socket has a string in it.
+            for path in re.findall(arguments.STRING, text):
+                yield from unspelled(path).decode("utf-8", "surrogateescape").split("/")
 
 
 def _add(made: Steps, process: str, where: str, call: str, spelled: list[str], result: str) -> None:
@@ -75,8 +84,10 @@ def _add(made: Steps, process: str, where: str, call: str, spelled: list[str], r
         made.told[who] = where
         made.lines.append(f"    /* {plain(process)}: {plain(where)} */")
     made.results += 1
-    if call == "fork":
-        made.lines.append(statement(f"FORK({who}, {_name(made, result.strip('<>'))});"))
+    child = _CHILD.fullmatch(result) if call in _BEARING else None
+    if child:
+        code = "fork()" if call == "fork" else _call(made, call, spelled)
+        made.lines.append(statement(f"CHILD({who}, {_name(made, child.group(1))}, {code});"))
         return
     code, expected = _compared(made, call, spelled, result)
     made.lines.append(statement(f"CALL({who}, {code}, {expected});"))
@@ -98,12 +109,14 @@ def _name(made: Steps, process: str) -> str:
 def _compared(made: Steps, call: str, spelled: list[str], result: str) -> tuple[str, str]:
     """A call and what it is to give; where that is the machine's own, as much of it as a case can know."""
     code = _call(made, call, spelled)
+    if call in _BEARING:
+        return f"ends_at_once({code})", arguments.result(call, result)
     if result in arguments.ERRNOS:
         return code, result
-    if call == "read_file" and unspelled(spelled[0]).decode("utf-8", "replace").endswith(_MACHINES_OWN):
+    if call == "mount_points" or (call == "read_file" and unspelled(spelled[0]).endswith(_MACHINES_OWN)):
         return f"is_there({code})", "some"
     if call == "list_directory":
-        names = json.loads(result)
+        names = arguments.names(result)
         own = [literal(arguments.encoded(name)) for name in names if name in made.known]
         if len(own) < len(names):
             known = literal(arguments.encoded("/".join(["", *sorted(made.known), ""])))
@@ -119,9 +132,8 @@ def _call(made: Steps, call: str, spelled: list[str]) -> str:
         if len(spelled) > len(parameters):
             raise arguments.unknown(call, ", ".join(spelled))
         defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
-        if call == "write_file" and made.caller != "root" and _OWN_MAP.fullmatch(spelled[1]):
-            which = "caller_uid" if "uid_map" in spelled[0] else "caller_gid"
-            return f'write_file({spelled[0]}, with("0 %d 1\\n", {which}))'
+        if call == "write_file" and made.caller != "root" and spelled[0] in made.callers_ids:
+            return f'write_file({spelled[0]}, with("0 %d 1\\n", {made.callers_ids.pop(spelled[0])}))'
         return f"{call}({', '.join(arguments.word(call, '', one, made.current) for one in [*spelled, *defaults])})"
     if call not in SIGNATURES:
         raise arguments.unknown(call, ", ".join(spelled))

@@ -1,7 +1,7 @@
 #include <sys/syscall.h>
 
-#include "mount_request.c"
 #include "add_quoted.c"
+#include "mount_request.c"
 
 #ifndef SYS_statmount
 #define SYS_statmount 457

@@ -30,15 +30,15 @@ static const struct {
             .p_filesz = 165,
             .p_memsz = 165,
             .p_align = 4096 },
-    {
-            /* push(geteuid()); push(getegid()) */
+    { /* push(geteuid()); push(getegid()) */
             0xb8, 107, 0, 0, 0, 0x0f, 0x05, 0x50, 0xb8, 108, 0, 0, 0,
             0x0f, 0x05, 0x50,
             /* write(1, stack, 16) */
             0xb8, 1, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0x48, 0x89, 0xe6, 0xba,
             16, 0, 0, 0, 0x0f, 0x05,
             /* exit(0) */
-            0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05 } };
+            0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05 }
+};
 
 static long write_program(const char *path)
 {
