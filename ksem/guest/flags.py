@@ -69,6 +69,19 @@ class CLONE:
     NEWNET = 0x40000000
 
 
+class CLONE3:
+    """Flags of clone3(2), with the prefix CLONE_: what clone(2) and unshare(2) have, and those beyond their 32 bits."""
+
+    PIDFD = 0x1000
+    NEWUSER = 0x10000000
+    CLEAR_SIGHAND = 1 << 32
+    INTO_CGROUP = 1 << 33
+    AUTOREAP = 1 << 34
+    NNP = 1 << 35
+    PIDFD_AUTOKILL = 1 << 36
+    EMPTY_MNTNS = 1 << 37
+
+
 class UNSHARE:
     """The flag of unshare(2) with another prefix."""
 

@@ -1,7 +1,8 @@
 """What a case reads back from the kernel beside system calls: small files of /proc, parsed.
 
-Contract: the standard library and `program`. A reader is a function of builtin values to a builtin value; it runs in the
-process that is asked and raises OSError. READERS is the whole list; a case calls one as it calls a system call.
+Contract: the standard library and the modules whose functions it lists. A reader is a function of builtin values to a builtin
+value; it runs in the process that is asked and raises OSError. READERS is the whole list; a case calls one as it calls a
+system call.
 """
 
 import errno
@@ -10,7 +11,7 @@ import os
 import time
 from typing import Any, Callable, Dict, List
 
-from ksem.guest import program
+from ksem.guest import clones, handles, program, supervised
 
 # CLOCK_REALTIME_COARSE, which has no name in Python.
 CLOCK_REALTIME_COARSE = 5
@@ -151,4 +152,7 @@ READERS: Dict[str, Callable[..., Any]] = {
     "list_directory": list_directory,
     "write_program": program.write_program,
     "run_program": program.run_program,
+    "run_cloned": clones.run_cloned,
+    "open_by_handle": handles.open_by_handle,
+    "supervised": supervised.supervised,
 }
