@@ -121,6 +121,7 @@ class AT:
     NO_AUTOMOUNT = 0x800
     EMPTY_PATH = 0x1000
     RECURSIVE = 0x8000
+    EXECVE_CHECK = 0x10000
 
 
 class OPEN_TREE:
@@ -216,6 +217,15 @@ class RESOLVE:
     BENEATH = 0x8
     IN_ROOT = 0x10
     CACHED = 0x20
+
+
+class IOCTL:
+    """Requests of ioctl(2) about namespaces (ioctl_nsfs(2)), without a prefix of their own."""
+
+    NS_GET_USERNS = 0xB701
+    NS_GET_PARENT = 0xB702
+    NS_GET_NSTYPE = 0xB703
+    NS_GET_OWNER_UID = 0xB704
 
 
 class CLOSE_RANGE:

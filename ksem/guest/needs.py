@@ -1,7 +1,7 @@
 """Whether a kernel and the agent's user have what a case needs: tried for real, once, and remembered.
 
-Contract: the standard library and ksem.guest. A need is `root`, `userns`, `fs:NAME` or `syscall:NAME`; PROBES holds one
-function for each kind. Each returns None, or why it is missing: the reason that an `unsupported` cell shows.
+Contract: the standard library and ksem.guest. A need is `root`, `alone`, `userns`, `fs:NAME` or `syscall:NAME`; PROBES holds
+one function for each kind. Each returns None, or why it is missing: the reason that an `unsupported` cell shows.
 """
 
 import errno
@@ -31,6 +31,11 @@ def _root(_: str) -> Optional[str]:
     if os.geteuid() != 0 or not whole:
         return "needs root outside of any user namespace"
     return None
+
+
+def _alone(_: str) -> Optional[str]:
+    """A setting of the whole machine may be changed where the agent is its first process, and so nobody else lives on it."""
+    return None if os.getpid() == 1 else "changes a setting of the whole machine: for directly booted kernels"
 
 
 def _userns(_: str) -> Optional[str]:
@@ -80,4 +85,4 @@ def _invalid(kind: Any) -> Any:
 
 
 PROBES: Dict[str, Callable[[str], Optional[str]]] = {
-    "root": _root, "userns": _userns, "fs": _filesystem, "syscall": _syscall}
+    "root": _root, "alone": _alone, "userns": _userns, "fs": _filesystem, "syscall": _syscall}

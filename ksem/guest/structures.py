@@ -188,6 +188,16 @@ class AttributesToSet(Attributes):
     output = False
 
 
+class IoctlNumber(Output):
+    """What an ioctl fills in, a number of 32 bits; where it fills in nothing, what it returns."""
+
+    def pack(self, value: Any) -> Any:
+        return ctypes.create_string_buffer(b"\xff" * self.size, self.size)
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return returned if data == b"\xff" * self.size else struct.unpack_from("=I", data)[0]
+
+
 class FileAttributes(Output):
     """struct file_attr: its flags."""
 

@@ -31,6 +31,7 @@ _NUMBERS: Dict[str, int] = {
     "name_to_handle_at": {"x86_64": 303, "aarch64": 264}.get(os.uname().machine, -1),
     "pivot_root": {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1),
     "mknod": {"x86_64": 133}.get(os.uname().machine, -1),
+    "execveat": {"x86_64": 322, "aarch64": 281}.get(os.uname().machine, -1),
     "statx": of.STATX,
 }
 
@@ -304,6 +305,9 @@ SIGNATURES: Dict[str, Signature] = {
     "close_range": _call(("first", INT), ("last", INT), ("flags", _Flags(flags.CLOSE_RANGE))),
     "memfd_create": _call(("name", TEXT), ("flags", _Flags(flags.MFD))),
     "fcntl": _call(("fd", INT), ("cmd", INT), ("argument", INT)),
+    "ioctl": _call(("fd", INT), ("request", _Enum(flags.IOCTL)), ("argument", of.IoctlNumber(8))),
+    "execveat": _call(("dirfd", DIRECTORY), _PATH, ("argv", _Fixed(None, "NULL")), ("envp", _Fixed(None, "NULL")),
+                      ("flags", _AT)),
     "pidfd_open": _call(("pid", of.Pid()), ("flags", INT)),
     "pidfd_getfd": _call(("pidfd", INT), ("fd", INT), ("flags", INT)),
     "socketpair": _call(("domain", INT), ("type", INT), ("protocol", INT), ("pair", of.Number(8))),
