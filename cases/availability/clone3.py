@@ -86,8 +86,8 @@ CASE = Case(
     ),
     params={"feature": tuple(FEATURES)},
     expect=(
-        Rule(since_7_1, since="7.1", cites="CLONE_NNP, CLONE_AUTOREAP, CLONE_PIDFD_AUTOKILL and CLONE_EMPTY_MNTNS in"
-             " include/uapi/linux/sched.h, 7.1"),
+        Rule(since_7_1, since="7.1", cites="24baca56fafc (\"clone: add CLONE_NNP\"), c8134b5f13ae (\"pidfd: add"
+             " CLONE_PIDFD_AUTOKILL\") and 9d4e752a24f7 (\"namespace: allow creating empty mount namespaces\"), 7.1"),
         Rule(before_7_1),
     ),
     needs=lambda feature: ("root", "userns") + (("fs:cgroup2",) if "cgroup" in feature else ()),

@@ -61,7 +61,7 @@ CASE = Case(
     params={"caller": tuple(CALLERS)},
     expect=(
         Rule(since_6_10, since="6.10",
-             cites="42bd2af59504 (\"fs: relax linkat() AT_EMPTY_PATH - aka flink() - requirements\"), 6.10"),
+             cites="42bd2af59504 (\"vfs: relax linkat() AT_EMPTY_PATH - aka flink() - requirements\"), 6.10"),
         Rule(before_6_10, cites="linkat(2), AT_EMPTY_PATH"),
     ),
     options=("CONFIG_USER_NS",),

@@ -11,8 +11,8 @@ from typing import Dict, List, Tuple
 AT_FDCWD = -100
 # Modes of access(2).
 X_OK, W_OK = 1, 2
-# Of two names for one number the one that the kernel uses; Python knows the last.
-ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK"}
+# Of two names for one number the one that the kernel uses; Python knows the last. And what is newer than any Python.
+ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK", 134: "EFTYPE"}
 
 
 class MS:
@@ -206,6 +206,7 @@ class STATX:
 
     MNT_ID = 0x1000
     MNT_ID_UNIQUE = 0x4000
+    ATTR_MOUNT_ROOT = 0x2000
 
 
 class RESOLVE:
@@ -226,6 +227,18 @@ class IOCTL:
     NS_GET_PARENT = 0xB702
     NS_GET_NSTYPE = 0xB703
     NS_GET_OWNER_UID = 0xB704
+
+
+class FAN:
+    """Flags and events of fanotify_init(2) and fanotify_mark(2)."""
+
+    CLOEXEC = 0x1
+    NONBLOCK = 0x2
+    REPORT_MNT = 0x4000
+    MARK_ADD = 0x1
+    MARK_MNTNS = 0x110
+    MNT_ATTACH = 0x01000000
+    MNT_DETACH = 0x02000000
 
 
 class CLOSE_RANGE:

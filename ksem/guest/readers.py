@@ -6,15 +6,21 @@ system call.
 """
 
 import errno
+import fcntl
 import mmap
 import os
+import struct
 import time
 from typing import Any, Callable, Dict, List
 
-from ksem.guest import clones, handles, program, supervised
+from ksem.guest import clones, flags, handles, program, structures, supervised
 
 # CLOCK_REALTIME_COARSE, which has no name in Python.
 CLOCK_REALTIME_COARSE = 5
+# What `map_file` has mapped: in the process that called it, and its children.
+_mapped: List[mmap.mmap] = []
+PIDFD_GET_INFO = 0xC040FF0B
+FAN_MNT = {"attach": 0x01000000, "detach": 0x02000000}
 
 
 def mountinfo(path: str) -> Dict[str, Any]:
@@ -87,6 +93,22 @@ def write_mapped(path: str, text: str) -> int:
     return len(text)
 
 
+def map_file(path: str) -> int:
+    """Map a file that is not empty, shared and writable, until the process ends; for `store_mapped`. The number of bytes."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        _mapped[:] = [mmap.mmap(descriptor, 0)]
+    finally:
+        os.close(descriptor)
+    return len(_mapped[0])
+
+
+def store_mapped(text: str) -> int:
+    """Write a text, which must not be longer, to the start of the file that was mapped last; the number of bytes."""
+    _mapped[0][:len(text)] = text.encode()
+    return len(text)
+
+
 def tick() -> None:
     """Wait until the clock that stamps files has moved on: what is changed after it is later than what was changed before."""
     start = time.clock_gettime(CLOCK_REALTIME_COARSE)
@@ -115,6 +137,50 @@ def credentials(proc: str) -> Dict[str, Any]:
 
 def _numbers(text: str) -> List[int]:
     return [int(word) for word in text.split()]
+
+
+def pidfd_info(pidfd: int) -> Dict[str, List[int]]:
+    """Who the process of a pidfd is, in the caller's ids, from PIDFD_GET_INFO (ioctl_pidfd(2)).
+
+    {"uid": [real, effective, saved, filesystem], "gid": the same}.
+    """
+    info = bytearray(64)
+    fcntl.ioctl(pidfd, PIDFD_GET_INFO, info, True)
+    ids = struct.unpack_from("=8I", info, 28)
+    # The kernel has the user and the group of each kind side by side.
+    return {"uid": list(ids[0::2]), "gid": list(ids[1::2])}
+
+
+def mount_events(descriptor: int) -> List[str]:
+    """What a fanotify group of mounts has to tell, as far as it has: "attach", "detach" or both at once (fanotify(7))."""
+    try:
+        data = os.read(descriptor, 4096)
+    except BlockingIOError:
+        return []
+    found = []
+    while data:
+        length, mask = struct.unpack_from("=I4xQ", data)
+        found.append(" and ".join(name for name, bit in FAN_MNT.items() if mask & bit))
+        data = data[length:]
+    return found
+
+
+def mount_identity(path: str) -> Dict[str, Any]:
+    """What statx(2) tells of the mount that a path lies on; ids differ from run to run, so only whether there is one.
+
+    {"id": bool, "unique id": bool, "root of a mount": whether it is one, or "unknown"}.
+    """
+    found = [structures.mount_id(path, field) for field in (flags.STATX.MNT_ID, flags.STATX.MNT_ID_UNIQUE)]
+    # Of STATX_ATTR_MOUNT_ROOT, which the caller need not ask for, the mask says whether the filesystem knows it.
+    attributes, known = structures.attributes(path)
+    root = bool(attributes & flags.STATX.ATTR_MOUNT_ROOT) if known & flags.STATX.ATTR_MOUNT_ROOT else "unknown"
+    return {"id": found[0] > 0, "unique id": found[1] > 0x7FFFFFFF, "root of a mount": root}
+
+
+def same_mount(path: str, other: str, unique: bool) -> bool:
+    """Whether statx(2) gives two paths the same mount id."""
+    field = flags.STATX.MNT_ID_UNIQUE if unique else flags.STATX.MNT_ID
+    return structures.mount_id(path, field) == structures.mount_id(other, field)
 
 
 def list_directory(path: str) -> List[str]:
@@ -146,12 +212,18 @@ READERS: Dict[str, Callable[..., Any]] = {
     "read_file": read_file,
     "write_file": write_file,
     "write_mapped": write_mapped,
+    "map_file": map_file,
+    "store_mapped": store_mapped,
     "tick": tick,
     "changed_after": changed_after,
     "credentials": credentials,
     "list_directory": list_directory,
     "write_program": program.write_program,
     "run_program": program.run_program,
+    "pidfd_info": pidfd_info,
+    "mount_events": mount_events,
+    "mount_identity": mount_identity,
+    "same_mount": same_mount,
     "run_cloned": clones.run_cloned,
     "open_by_handle": handles.open_by_handle,
     "supervised": supervised.supervised,

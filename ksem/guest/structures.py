@@ -217,8 +217,19 @@ class Pid(Kind):
 
 def mount_id(path: str, field: int) -> int:
     """The id of the mount that a path lies on, from statx(2); 0 where the kernel does not fill that field."""
+    status = _statx(path, field)
+    return int(struct.unpack_from("=Q", status, 144)[0]) if struct.unpack_from("=I", status)[0] & field else 0
+
+
+def attributes(path: str) -> Tuple[int, int]:
+    """The attributes of a path, and which of them the kernel knows, from statx(2)."""
+    status = _statx(path, 0)
+    return struct.unpack_from("=Q", status, 8)[0], struct.unpack_from("=Q", status, 56)[0]
+
+
+def _statx(path: str, mask: int) -> bytes:
+    """struct statx, of zeros where the call fails."""
     status = ctypes.create_string_buffer(256)
-    arguments = (ctypes.c_long(flags.AT_FDCWD), path.encode(), ctypes.c_long(0), ctypes.c_long(field), status)
-    if _libc.syscall(ctypes.c_long(STATX), *arguments) or not struct.unpack_from("=I", status.raw)[0] & field:
-        return 0
-    return int(struct.unpack_from("=Q", status.raw, 144)[0])
+    arguments = (ctypes.c_long(flags.AT_FDCWD), path.encode(), ctypes.c_long(0), ctypes.c_long(mask), status)
+    _libc.syscall(ctypes.c_long(STATX), *arguments)
+    return status.raw

@@ -308,6 +308,8 @@ SIGNATURES: Dict[str, Signature] = {
     "ioctl": _call(("fd", INT), ("request", _Enum(flags.IOCTL)), ("argument", of.IoctlNumber(8))),
     "execveat": _call(("dirfd", DIRECTORY), _PATH, ("argv", _Fixed(None, "NULL")), ("envp", _Fixed(None, "NULL")),
                       ("flags", _AT)),
+    "fanotify_init": _call(("flags", INT), ("event_f_flags", INT)),
+    "fanotify_mark": _call(("fd", INT), ("flags", INT), ("mask", INT), ("dirfd", DIRECTORY), _PATH),
     "pidfd_open": _call(("pid", of.Pid()), ("flags", INT)),
     "pidfd_getfd": _call(("pidfd", INT), ("fd", INT), ("flags", INT)),
     "socketpair": _call(("domain", INT), ("type", INT), ("protocol", INT), ("pair", of.Number(8))),
