@@ -8,7 +8,7 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Dict
+from typing import Dict, List
 
 _libc = ctypes.CDLL(None)
 _BASE = 0x400000
@@ -29,6 +29,23 @@ def write_program(path: str) -> int:
         return os.write(descriptor, _elf(_CODE[machine], _MACHINE[machine]))
     finally:
         os.close(descriptor)
+
+
+def run_command(words: List[str], proc: str) -> int:
+    """Run a program of the machine with these words, in which `<pid>` stands for the process of a directory of /proc; its exit
+    status. What it says is dropped: it differs from release to release.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        try:
+            for descriptor in (0, 1, 2):
+                os.dup2(nowhere, descriptor)
+            os.execv(words[0], [os.path.basename(proc) if word == "<pid>" else word for word in words])
+        finally:
+            os._exit(127)
+    os.close(nowhere)
+    return os.WEXITSTATUS(os.waitpid(child, 0)[1])
 
 
 def run_program(path: str) -> Dict[str, int]:

@@ -220,6 +220,7 @@ READERS: Dict[str, Callable[..., Any]] = {
     "list_directory": list_directory,
     "write_program": program.write_program,
     "run_program": program.run_program,
+    "run_command": program.run_command,
     "pidfd_info": pidfd_info,
     "mount_events": mount_events,
     "mount_identity": mount_identity,
