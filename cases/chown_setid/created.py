@@ -18,7 +18,7 @@ Stable updates have that mended.
 import struct
 
 from ksem.guest.case import Case
-from ksem.guest.flags import AT, CAP, O, S
+from ksem.guest.flags import AT, AT_FDCWD, CAP, O, S
 from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
 
 # The directories belong to root and GROUP, or to OTHER's group, and anybody may write to them.
@@ -91,22 +91,31 @@ def observe(lab, caller, fs, taken_off):
     uid, groups, capabilities = CALLERS[caller]
     process = lab.become(lab.fork("maker"), uid, groups[0], groups[1:], [getattr(CAP, name) for name in capabilities])
     process.umask(0o010 if taken_off == "umask" else 0)
-    return {name: {maker: {"%05o" % mode: make(lab, process, maker, "files/" + name, mode) for mode in MODES}
-                   for maker in MAKERS if (maker, fs) not in LACKING} for name in DIRECTORIES}
+    made = {(name, maker, mode): call(maker, "files/" + name, mode) for name in DIRECTORIES for maker in MAKERS
+            if (maker, fs) not in LACKING for mode in MODES}
+    opened = process.values(made.values())
+    # What has no name is looked at by its maker, the rest from outside.
+    looks = [(process, ("statx", value, "", AT.EMPTY_PATH, 0x7FF)) if maker == "O_TMPFILE" else
+             (lab, ("statx", AT_FDCWD, path_of("files/" + name, maker, mode), AT.SYMLINK_NOFOLLOW, 0x7FF))
+             for (name, maker, mode), value in zip(made, opened)]
+    seen = {by: iter(by.values([look for who, look in looks if who is by])) for by in (process, lab)}
+    table = {}
+    for (name, maker, mode), (by, _) in zip(made, looks):
+        table.setdefault(name, {}).setdefault(maker, {})["%05o" % mode] = spelled(next(seen[by]))
+    return table
 
 
-def make(lab, process, maker, directory, mode):
-    path = "%s/%s %05o" % (directory, maker, mode)
+def call(maker, directory, mode):
+    path = path_of(directory, maker, mode)
     if maker == "mkdir":
-        process.mkdir(path, mode)
-    elif maker == "mknod":
-        process.mknod(path, MAKERS[maker] | mode, 0)
-    else:
-        descriptor = process.open(directory if maker == "O_TMPFILE" else path, MAKERS[maker], mode)
-        made = process.statx(descriptor, "", AT.EMPTY_PATH, 0x7FF)
-        process.close(descriptor)
-        return spelled(made)
-    return spelled(lab.status(path))
+        return ("mkdir", path, mode)
+    if maker == "mknod":
+        return ("mknod", path, MAKERS[maker] | mode, 0)
+    return ("open", directory if maker == "O_TMPFILE" else path, MAKERS[maker], mode)
+
+
+def path_of(directory, maker, mode):
+    return "%s/%s %05o" % (directory, maker, mode)
 
 
 def spelled(made):
