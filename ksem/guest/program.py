@@ -1,7 +1,7 @@
-"""A program to be run from a case, and how it is run: it says as which user it runs, and ends.
+"""Programs to be run from a case, and how they are run: they say as which user, or with which capabilities, they run, and end.
 
 Contract: the standard library only. What a set-id bit does shows only in a program that is executed; a guest has no small
-one and an interpreter is slow to start, so this is one of 160 bytes, in machine code, that needs nothing but the kernel.
+one and an interpreter is slow to start, so these are some 160 bytes, in machine code, that need nothing but the kernel.
 """
 
 import ctypes
@@ -10,25 +10,40 @@ import os
 import struct
 from typing import Dict, List
 
-_libc = ctypes.CDLL(None)
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_CAP_AMBIENT, _RAISE = 47, 2
 _BASE = 0x400000
 _HEADERS = 64 + 56
 # int ids[4] = {getegid(), 0, geteuid(), 0}; write(1, ids, 16); exit(0)
 _CODE = {"x86_64": bytes.fromhex(
     "b86b0000000f0550" "b86c0000000f0550" "b801000000bf010000004889e6ba100000000f05" "b83c00000031ff0f05")}
+# struct { u32 version; int pid; u32 sets[6]; } of = {0x20080522, 0}; capget(&of, of.sets); write(1, of.sets, 24); exit(0)
+_CAPABILITIES = {"x86_64": bytes.fromhex(
+    "4883ec40" "c7042422050820" "c744240400000000" "4889e7" "488d742408" "b87d0000000f05"
+    "b801000000" "bf01000000" "488d742408" "ba18000000" "0f05" "b83c00000031ff0f05")}
 _MACHINE = {"x86_64": 62}
 
 
-def write_program(path: str) -> int:
-    """Write the program into an existing file; the number of bytes."""
+def write_program(path: str, says: str = "ids") -> int:
+    """Write the program that says `ids`, or the one that says `capabilities`, into an existing file; the number of bytes."""
     machine = os.uname().machine
     if machine not in _CODE:
         raise OSError(errno.ENOEXEC, "no program for " + machine, path)
+    code = {"ids": _CODE, "capabilities": _CAPABILITIES}[says][machine]
     descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
     try:
-        return os.write(descriptor, _elf(_CODE[machine], _MACHINE[machine]))
+        return os.write(descriptor, _elf(code, _MACHINE[machine]))
     finally:
         os.close(descriptor)
+
+
+def raise_ambient(capability: int) -> int:
+    """Put a permitted and inheritable capability into the ambient set, which execve keeps (PR_CAP_AMBIENT(2const)); 0."""
+    if _libc.prctl(ctypes.c_int(_PR_CAP_AMBIENT), ctypes.c_ulong(_RAISE), ctypes.c_ulong(capability), ctypes.c_ulong(0),
+                   ctypes.c_ulong(0)):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return 0
 
 
 def run_command(words: List[str], proc: str) -> int:
@@ -49,10 +64,19 @@ def run_command(words: List[str], proc: str) -> int:
 
 
 def run_program(path: str) -> Dict[str, int]:
-    """Execute it in a child: {"euid": ..., "egid": ...} as the child had them; raises execve's OSError.
+    """Execute it in a child: {"euid": ..., "egid": ...} as the child had them; raises execve's OSError."""
+    egid, _, euid, _ = struct.unpack("=4I", _said(path))
+    return {"euid": euid, "egid": egid}
 
-    posix_spawn(3) and not fork(2), which would copy the page tables of an interpreter.
-    """
+
+def run_capabilities(path: str) -> Dict[str, int]:
+    """Execute the program that says its capabilities: {"effective": bits, "permitted": bits, "inheritable": bits}."""
+    words = struct.unpack("=6I", _said(path))
+    return {name: words[place] | words[place + 3] << 32 for place, name in enumerate(("effective", "permitted", "inheritable"))}
+
+
+def _said(path: str) -> bytes:
+    """What a program writes. posix_spawn(3) and not fork(2), which would copy the page tables of an interpreter."""
     receiving, sending = os.pipe()
     actions = ctypes.create_string_buffer(512)
     arguments = (ctypes.c_char_p * 2)(os.fsencode(path), None)
@@ -71,8 +95,7 @@ def run_program(path: str) -> Dict[str, int]:
         os.waitpid(pid.value, 0)
     finally:
         os.close(receiving)
-    egid, _, euid, _ = struct.unpack("=4I", said)
-    return {"euid": euid, "egid": egid}
+    return said
 
 
 def _elf(code: bytes, machine: int) -> bytes:
