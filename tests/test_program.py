@@ -29,6 +29,21 @@ def test_it_says_as_which_user_it_runs(path: str) -> None:
     assert program.run_program(path) == {"euid": os.geteuid(), "egid": os.getegid()}
 
 
+def test_another_says_its_capabilities(path: str) -> None:
+    program.write_program(path, "capabilities")
+    held = {name.lower()[3:]: int(bits, 16) for name, bits in (line.split(":\t") for line in
+            Path("/proc/self/status").read_text().splitlines() if line.startswith("Cap"))}
+    seen = program.run_capabilities(path)
+    # Root gets back what is in the bounding set, others only what is ambient.
+    assert seen["permitted"] == (held["bnd"] if os.geteuid() == 0 else held["amb"])
+    assert seen["inheritable"] == held["inh"]
+
+
+def test_a_program_of_the_machine_ends_with_its_status(tmp_path: Path) -> None:
+    assert program.run_command(["/bin/sh", "-c", "test $0 = 42 && exit 7", "<pid>"], "/proc/42") == 7
+    assert program.run_command([str(tmp_path / "none")], "/proc/1") == 127
+
+
 def test_it_leaves_neither_descriptors_nor_children(path: str) -> None:
     before = os.listdir("/proc/self/fd")
     program.run_program(path)

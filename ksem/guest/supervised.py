@@ -84,7 +84,8 @@ def _received(control: socket.socket) -> Tuple[int, int]:
 def _answered(listener: int, answer: Dict[str, int]) -> Dict[str, Any]:
     poll = select.poll()
     poll.register(listener, select.POLLIN)
-    if not poll.poll(_PATIENCE):
+    # POLLHUP: it is gone without having made the call.
+    if not any(event & select.POLLIN for _, event in poll.poll(_PATIENCE)):
         return {"notified": False, "answer": "not tried"}
     notification = bytearray(80)
     fcntl.ioctl(listener, _RECV, notification, True)
