@@ -21,7 +21,7 @@ from ksem.guest.case import Case, Params, combinations, expected_by, needs_of, r
 from ksem.guest.syscalls import SIGNATURES
 from ksem.model import Column, KsemError, release_key
 
-NEEDS = ("root", "userns", "fs", "syscall")
+NEEDS = ("root", "alone", "userns", "fs", "syscall")
 KEYS = {"backend", "kernel", "modules", "machine", "default"}
 
 

@@ -33,7 +33,7 @@ CASES = {
     "parameters that are no mapping": ("CASE = Case('It is.', ('x',), {}, ['a'])" + OBSERVE,
                                        "cannot be computed: AttributeError"),
     "where of other parameters": ("CASE = Case('It is.', ('x',), {}, {'a': (1,)}, lambda b: True)" + OBSERVE, "TypeError"),
-    "an unknown need": ("CASE = Case('It is.', ('x',), {}, needs=('luck',))" + OBSERVE, "unknown need 'luck': root, userns"),
+    "an unknown need": ("CASE = Case('It is.', ('x',), {}, needs=('luck',))" + OBSERVE, "unknown need 'luck': root, alone"),
     "a need without its tuple": ("CASE = Case('It is.', ('x',), {}, needs=('root'))" + OBSERVE, "unknown need 'r'"),
     "no rule": ("CASE = Case('It is.', ('x',), ())" + OBSERVE, "cannot be computed: IndexError"),
     "a last rule with since": ("CASE = Case('It is.', ('x',), (Rule({}, since='6.1'),))" + OBSERVE,

@@ -4,7 +4,7 @@ The clone exists with its attributes from the start: there is no descriptor of a
 made read-only. It is also the only call that replaces the id map of a mount: a clone of an idmapped mount
 can be given another map, or none, for which mount_setattr(2) says EPERM.
 
-Without OPEN_TREE_CLONE it changes the mount itself, as mount_setattr does.
+Without OPEN_TREE_CLONE it changes the mount itself, as mount_setattr does; but not its id map (id_maps.idmap_replaced).
 """
 
 from ksem.guest.case import Case, Rule

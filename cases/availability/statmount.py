@@ -52,7 +52,8 @@ CASE = Case(
     expect=(
         Rule(expected(*LATER, by_descriptor=True), since="7.0",
              cites="0e5032237ee5 (\"statmount: accept fd as a parameter\"), 7.0"),
-        Rule(expected(*LATER), since="6.15", cites="\"statmount: add a new supported_mask field\", 6.15"),
+        Rule(expected(*LATER), since="6.15",
+             cites="8f6116b5b77b (\"statmount: add a new supported_mask field\"), 6.15"),
         Rule(expected(*EARLIER, "sb_source"), since="6.13",
              cites="44010543fc8b (\"fs: add the ability for statmount() to report the sb_source\"), 6.13"),
         Rule(expected(*EARLIER), since="6.11", cites="f9af549d1fd3 (\"fs: export mount options via statmount()\"), 6.11"),

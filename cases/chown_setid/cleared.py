@@ -112,7 +112,7 @@ CASE = Case(
     params={"caller": tuple(CALLERS), "fs": ("tmpfs", "ext4", "xfs", "btrfs", "overlay")},
     where=lambda caller, fs: fs == "tmpfs" or caller in TELLING,
     expect=(
-        Rule(since_6_2, since="6.2", backports=("5.10.176", "6.1.15"),
+        Rule(since_6_2, since="6.2", backports=("5.10.176", "5.15.103", "6.1.15"),
              cites="ed5a7047d201 (\"attr: use consistent sgid stripping checks\"), 6.2"),
         Rule(before_6_2, cites="chown(2), 'DESCRIPTION'"),
     ),

@@ -89,9 +89,10 @@ CASE = Case(
     expect=(
         Rule(today, since="6.2", backports=("6.1.15",),
              cites="ed5a7047d201 (\"attr: use consistent sgid stripping checks\"), 6.2"),
-        Rule(marks_go_with_setuid, since="6.1", cites="shmem_fallocate() in mm/shmem.c: file_modified(), there in 6.1"),
-        Rule(fallocate_keeps, since="6.1", backports=("5.10.176",),
-             cites="ed5a7047d201, 6.2, in 5.10.176; shmem_fallocate() of 5.10"),
+        Rule(marks_go_with_setuid, since="6.1",
+             cites="36f05cab0a2c (\"tmpfs: add support for an i_version counter\"), 6.1: file_modified() in shmem_fallocate()"),
+        Rule(fallocate_keeps, since="6.1", backports=("5.10.176", "5.15.103"),
+             cites="ed5a7047d201, 6.2, in 5.10.176 and 5.15.103; shmem_fallocate() of 5.10"),
         Rule(both, cites="capabilities(7), CAP_FSETID"),
     ),
     options=("CONFIG_USER_NS",),

@@ -65,7 +65,8 @@ CASE = Case(
     where=lambda caller, mapped: mapped == "a namespace below" or (caller, mapped) in (
         ("root", "no maps written"), ("root", "initial"), ("a sandbox, its own tmpfs", "the filesystem's own")),
     expect=(
-        Rule(since_6_9, since="6.9", cites="copy_mnt_idmap() in fs/mnt_idmapping.c: EINVAL when no map is written, 6.9"),
+        Rule(since_6_9, since="6.9",
+             cites="dacfd001eaf2 (\"fs/mnt_idmapping.c: Return -EINVAL when no map is written\"), 6.9"),
         Rule(since_6_3, since="6.3", cites="7a80e5b8c6fa (\"shmem: support idmapped mounts for tmpfs\"), 6.3"),
         Rule(before_6_3, cites="mount_setattr(2), 'ERRORS', EINVAL: the filesystem does not support it"),
     ),

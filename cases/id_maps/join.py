@@ -9,11 +9,15 @@ Who made a namespace two levels down can do nothing with it from the top: there 
 everybody else it is EPERM, also with a descriptor in hand; without one, opening /proc/PID/ns/user is EACCES already. A process
 cannot rejoin the namespace it is in (EINVAL), which would give back capabilities it gave up, nor go up to the parent.
 
+5.10 has it otherwise since its 261st update: a fix for races took the errno away that the link's refusal needs, so that a link
+which may not be followed ends, without an error, at the directory it lies in. Whoever may read /proc/PID/ns, the user that
+the process has, gets a descriptor of that. It is none of a namespace, and opens no way into one.
+
 Root, who joins without being mapped, has all capabilities and is the overflow user, until it takes an id that is mapped.
 """
 
-from ksem.guest.case import Case
-from ksem.guest.flags import CLONE, PR
+from ksem.guest.case import Case, Rule
+from ksem.guest.flags import AT, CLONE, PR
 from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
 
 # Real and effective user of who joins.
@@ -22,10 +26,14 @@ JOINERS = {
     "its user by effective id": (OTHER, OWNER), "its user by real id": (OWNER, OTHER),
 }
 TARGETS = ("first", "made inside by its user", "made inside by another user")
-# Here 5.10 lets the maker's own user open /proc/PID/ns/user from the top, where later kernels say EACCES. Why is not known, so
-# it is not observed; setns is EPERM either way.
-UNOPENED = "made inside by another user"
 MAPS = ({0: OWNER, 1: OTHER}, {0: GROUP, 1: OTHER})
+
+
+def ends_at_the_directory(joiner, target):
+    """A link that may not be followed leads to /proc/PID/ns, which the process's own user may read."""
+    table = expected(joiner, target)
+    own = joiner in JOINERS and "another" in target and JOINERS[joiner][1] == OTHER
+    return dict(table, open="ok: directory") if own else table
 
 
 def expected(joiner, target):
@@ -36,7 +44,7 @@ def expected(joiner, target):
     real, effective = JOINERS[joiner]
     joins = effective in (0, OWNER)
     # Opening is ptrace's question: by the filesystem id, and by capabilities of the joiner over the namespace.
-    opened = {} if target == UNOPENED else {"open": "ok" if joins else "EACCES"}
+    opened = {"open": "ok: file" if joins else "EACCES"}
     if not joins:
         return dict(opened, setns="EPERM", uid=[user_name(real), user_name(effective)], capabilities="none")
     return dict(opened, setns="ok", uid=[shown(target, real), shown(target, effective)], capabilities="all")
@@ -59,7 +67,13 @@ CASE = Case(
     ),
     params={"joiner": (*JOINERS, "its first process"), "target": (*TARGETS, "itself", "its parent")},
     where=lambda joiner, target: (joiner == "its first process") == (target in ("itself", "its parent")),
-    expect=expected,
+    expect=(
+        Rule(expected, since="5.11", cites="proc_ns_get_link() in fs/proc/namespaces.c"),
+        Rule(ends_at_the_directory, since="5.10.261",
+             cites="6650527444da (\"proc: protect ptrace_may_access() with exec_update_lock (part 1)\") in 5.10.261: what"
+                   " down_read_killable() returns overwrites the error of proc_ns_get_link()"),
+        Rule(expected),
+    ),
     options=("CONFIG_USER_NS",),
     needs=("root", "userns"),
 )
@@ -70,7 +84,7 @@ def observe(lab, joiner, target):
     process = lab.mapped("inside", *MAPS, apart=True)
     if target not in TARGETS:
         descriptor = own if target == "its parent" else process.open("/proc/self/ns/user", 0, 0)
-        return joined(process, [("setns", descriptor, CLONE.NEWUSER)])
+        return joined(process, descriptor)
     if target != "first":
         make_inside(process, 1 if "another" in target else 0)
     path = "/proc/%d/ns/user" % process.pid
@@ -78,15 +92,16 @@ def observe(lab, joiner, target):
     real, effective = JOINERS[joiner]
     by = lab.fork("joiner")
     by.values([("setgroups", 0, []), ("setresgid", GROUP, GROUP, GROUP), ("setresuid", real, effective, effective)])
-    opened = [] if target == UNOPENED else [("try_open", path, 0)]
-    return joined(by, [*opened, ("setns", descriptor, CLONE.NEWUSER)])
+    opened, error = by.issue("open", [path, 0, 0])
+    found = error or "ok: " + by.statx(opened, "", AT.EMPTY_PATH, 0x7FF)["type"]
+    return dict(joined(by, descriptor), open=found)
 
 
-def joined(process, calls):
-    *opened, setns, now = process.batch([*calls, ("credentials", "/proc/self")])
+def joined(process, descriptor):
+    setns, now = process.batch([("setns", descriptor, CLONE.NEWUSER), ("credentials", "/proc/self")])
     overflow = overflow_ids()[0]
-    return dict(zip(("open",), opened), setns=setns, uid=[user_name(uid, overflow) for uid in now["uid"][:2]],
-                capabilities=now["capabilities"])
+    uids = [user_name(uid, overflow) for uid in now["uid"][:2]]
+    return {"setns": setns, "uid": uids, "capabilities": now["capabilities"]}
 
 
 def make_inside(process, number):

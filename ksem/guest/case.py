@@ -43,7 +43,7 @@ class Case(NamedTuple):
     expect: an observation, a function of the parameters that returns one, or rules for releases.
     params: values for each parameter; their product is run. Values are JSON scalars.
     where: which combinations are meant (None: all of them).
-    needs: what must be there, as `root`, `userns`, `fs:NAME`, `syscall:NAME`; or a function
+    needs: what must be there, as `root`, `alone`, `userns`, `fs:NAME`, `syscall:NAME`; or a function
         of the parameters that returns such names.
     options: configuration options of the kernel that shape the answer; they are recorded.
     documented: what the manual says where kernels do otherwise.

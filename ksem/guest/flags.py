@@ -11,8 +11,8 @@ from typing import Dict, List, Tuple
 AT_FDCWD = -100
 # Modes of access(2).
 X_OK, W_OK = 1, 2
-# Of two names for one number the one that the kernel uses; Python knows the last.
-ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK"}
+# Of two names for one number the one that the kernel uses; Python knows the last. And what is newer than any Python.
+ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK", 134: "EFTYPE"}
 
 
 class MS:
@@ -70,6 +70,19 @@ class CLONE:
     NEWNET = 0x40000000
 
 
+class CLONE3:
+    """Flags of clone3(2), with the prefix CLONE_: what clone(2) and unshare(2) have, and those beyond their 32 bits."""
+
+    PIDFD = 0x1000
+    NEWUSER = 0x10000000
+    CLEAR_SIGHAND = 1 << 32
+    INTO_CGROUP = 1 << 33
+    AUTOREAP = 1 << 34
+    NNP = 1 << 35
+    PIDFD_AUTOKILL = 1 << 36
+    EMPTY_MNTNS = 1 << 37
+
+
 class UNSHARE:
     """The flag of unshare(2) with another prefix."""
 
@@ -118,6 +131,7 @@ class AT:
     NO_AUTOMOUNT = 0x800
     EMPTY_PATH = 0x1000
     RECURSIVE = 0x8000
+    EXECVE_CHECK = 0x10000
 
 
 class OPEN_TREE:
@@ -202,6 +216,7 @@ class STATX:
 
     MNT_ID = 0x1000
     MNT_ID_UNIQUE = 0x4000
+    ATTR_MOUNT_ROOT = 0x2000
 
 
 class RESOLVE:
@@ -213,6 +228,27 @@ class RESOLVE:
     BENEATH = 0x8
     IN_ROOT = 0x10
     CACHED = 0x20
+
+
+class IOCTL:
+    """Requests of ioctl(2) about namespaces (ioctl_nsfs(2)), without a prefix of their own."""
+
+    NS_GET_USERNS = 0xB701
+    NS_GET_PARENT = 0xB702
+    NS_GET_NSTYPE = 0xB703
+    NS_GET_OWNER_UID = 0xB704
+
+
+class FAN:
+    """Flags and events of fanotify_init(2) and fanotify_mark(2)."""
+
+    CLOEXEC = 0x1
+    NONBLOCK = 0x2
+    REPORT_MNT = 0x4000
+    MARK_ADD = 0x1
+    MARK_MNTNS = 0x110
+    MNT_ATTACH = 0x01000000
+    MNT_DETACH = 0x02000000
 
 
 class CLOSE_RANGE:

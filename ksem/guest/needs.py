@@ -1,7 +1,7 @@
 """Whether a kernel and the agent's user have what a case needs: tried for real, once, and remembered.
 
-Contract: the standard library and ksem.guest. A need is `root`, `userns`, `fs:NAME` or `syscall:NAME`; PROBES holds one
-function of the arena and the name for each kind. Each returns None, or why it is missing: the reason that an
+Contract: the standard library and ksem.guest. A need is `root`, `alone`, `userns`, `fs:NAME` or `syscall:NAME`; PROBES holds
+one function of the arena and the name for each kind. Each returns None, or why it is missing: the reason that an
 `unsupported` cell shows.
 """
 
@@ -32,6 +32,11 @@ def _root(_: Arena, __: str) -> Optional[str]:
     if os.geteuid() != 0 or not whole:
         return "needs root outside of any user namespace"
     return None
+
+
+def _alone(_: Arena, __: str) -> Optional[str]:
+    """A setting of the whole machine may be changed where the agent is its first process, and so nobody else lives on it."""
+    return None if os.getpid() == 1 else "changes a setting of the whole machine: for directly booted kernels"
 
 
 def _userns(arena: Arena, _: str) -> Optional[str]:
@@ -79,4 +84,4 @@ def _invalid(kind: Any, task: Any) -> Any:
 
 
 PROBES: Dict[str, Callable[[Arena, str], Optional[str]]] = {
-    "root": _root, "userns": _userns, "fs": _filesystem, "syscall": _syscall}
+    "root": _root, "alone": _alone, "userns": _userns, "fs": _filesystem, "syscall": _syscall}

@@ -11,7 +11,7 @@ import struct
 import time
 from typing import Any, Callable, Dict, List, Sequence
 
-from ksem.guest import program
+from ksem.guest import identities, program
 from ksem.guest.executor import CLOSE, OPEN, READ, WRITE, At, Call, Earlier, Outcome, Step, Task
 
 # CLOCK_REALTIME_COARSE, which has no name in Python.
@@ -109,9 +109,9 @@ def write_file(task: Task, path: str, text: str) -> Step:
     return _written(task, path, text.encode(), 0)
 
 
-def write_program(task: Task, path: str) -> Step:
-    """Write the program of `program` into an existing file; the number of bytes."""
-    return _written(task, path, program.elf(), os.O_TRUNC)
+def write_program(task: Task, path: str, says: str = "ids") -> Step:
+    """Write the program that says `ids`, or the one that says `capabilities`, into an existing file; the number of bytes."""
+    return _written(task, path, program.elf(says), os.O_TRUNC)
 
 
 def _written(task: Task, path: str, data: bytes, flags: int) -> Step:
@@ -134,6 +134,21 @@ def write_mapped(task: Task, path: str, text: str) -> Step:
              (WRITE, At(pair + 4), task.arena.put(data), len(data)), (READ, At(pair), _MAPPED, len(data)),
              (CLOSE, At(pair)), (CLOSE, At(pair + 4)), (_MUNMAP, _MAPPED, len(data)), (CLOSE, _SPARE)]
     return calls, lambda results: _demanded(results[:7], lambda: results[6])
+
+
+def map_file(task: Task, path: str) -> Step:
+    """Map the first page of a file, shared and writable, for `store_mapped`; 0. For a process apart: it stays in its memory."""
+    calls: List[Call] = [(OPEN, _path(task, path), os.O_RDWR | os.O_CLOEXEC, 0), (_DUP2, Earlier(0), _SPARE),
+                         (CLOSE, Earlier(0)), (_MMAP, _MAPPED, 4096, 3, 0x11, _SPARE, 0), (CLOSE, _SPARE)]
+    return calls, lambda results: _demanded(results, lambda: 0)
+
+
+def store_mapped(task: Task, text: str) -> Step:
+    """Write a text to the start of the file that was mapped last; the number of bytes."""
+    data = text.encode()
+    pair = task.arena.put(bytes(8))
+    return [(_PIPE2, pair, 0), (WRITE, At(pair + 4), task.arena.put(data), len(data)), (READ, At(pair), _MAPPED, len(data)),
+            (CLOSE, At(pair)), (CLOSE, At(pair + 4))], lambda results: _demanded(results, lambda: results[2])
 
 
 # A descriptor that no case meets, and an address far from where anything is (heap, libraries, stack).
@@ -304,4 +319,14 @@ READERS: Dict[str, Callable[..., Step]] = {
     "list_directory": list_directory,
     "write_program": write_program,
     "run_program": program.run_program,
+    "run_capabilities": program.run_capabilities,
+    "run_command": program.run_command,
+    "raise_ambient": program.raise_ambient,
+    "map_file": map_file,
+    "store_mapped": store_mapped,
+    "pidfd_info": identities.pidfd_info,
+    "mount_events": identities.mount_events,
+    "mount_identity": identities.mount_identity,
+    "same_mount": identities.same_mount,
+    "open_by_handle": identities.open_by_handle,
 }

@@ -217,6 +217,16 @@ class AttributesToSet(Attributes):
     output = False
 
 
+class IoctlNumber(Output):
+    """What an ioctl fills in, a number of 32 bits; where it fills in nothing, what it returns."""
+
+    def pack(self, value: Any, task: Task) -> int:
+        return task.arena.put(b"\xff" * self.size)
+
+    def decode(self, data: bytes, returned: int) -> Any:
+        return returned if data == b"\xff" * self.size else struct.unpack_from("=I", data)[0]
+
+
 class FileAttributes(Output):
     """struct file_attr: its flags."""
 

@@ -44,7 +44,7 @@ PROGRAMS = {
     str(debian.KEYRING): "debian-archive-keyring", "setpriv": "util-linux",
 }
 # python3 and not python3-minimal: the agent needs ctypes and json.
-PACKAGES = ("systemd-sysv", "udev", "openssh-server", "sudo", "python3", "iproute2", "apparmor", "initramfs-tools")
+PACKAGES = ("systemd-sysv", "udev", "openssh-server", "sudo", "python3", "iproute2", "apparmor", "uidmap", "initramfs-tools")
 UNWANTED = ("doc", "man", "info", "locale", "lintian", "bash-completion")
 DISK_MB = 4096  # sparse; room for images of filesystems
 PARTITION = 2048  # its first sector, as everybody has it; GRUB's core lies before it
