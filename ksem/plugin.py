@@ -168,7 +168,9 @@ class Session:
         """A machine ends with its column's last item; until then it knows what comes next."""
         following = None
         if isinstance(item, CaseItem) and isinstance(nextitem, CaseItem) and item.column == nextitem.column:
-            following = item.following = (nextitem.behaviour, nextitem.params)
+            following = (nextitem.behaviour, nextitem.params)
+            # With -x there may be no next one.
+            item.following = None if self.config.getoption("maxfail") else following
         try:
             return (yield)
         finally:
