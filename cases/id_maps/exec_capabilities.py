@@ -59,12 +59,12 @@ def observe(lab, caller):
     lab.write_program("program", "capabilities")
     maps, calls = CALLERS[caller]
     if "joined" in caller:
-        first = lab.mapped("first", *maps)
+        first = lab.mapped("first", *maps, apart=True)
         namespace = lab.open("/proc/%d/ns/user" % first.pid, 0, 0)
         process = lab.fork("inside")
         process.setns(namespace, CLONE.NEWUSER)
     else:
-        process = lab.mapped("inside", *maps)
+        process = lab.mapped("inside", *maps, apart=True)
     process.values(calls)
     whole = (2 << int(lab.read_file("/proc/sys/kernel/cap_last_cap"))) - 1
     before, after = process.values([("credentials", "/proc/self"), ("run_capabilities", "program")])

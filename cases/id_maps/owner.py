@@ -50,7 +50,7 @@ CASE = Case(
 
 
 def observe(lab, asker):
-    first = lab.mapped("first", {0: OWNER, 1: OTHER}, {0: GROUP, 1: OTHER})
+    first = lab.mapped("first", {0: OWNER, 1: OTHER}, {0: GROUP, 1: OTHER}, apart=True)
     second = first.fork("second")
     second.values([("setresgid", 1, 1, 1), ("setresuid", 1, 1, 1), ("prctl", PR.SET_DUMPABLE, 1),
                    ("unshare", CLONE.NEWUSER | CLONE.NEWNS)])

@@ -48,9 +48,9 @@ CASE = Case(
     ),
     params={"place": PLACES, "mapped": tuple(MAPS)},
     expect=(
-        Rule(refused, since="7.2", backports=("6.1.191", "6.12.97", "7.1.7"),
+        Rule(refused, since="7.2", backports=("6.1.191", "6.12.97", "6.18.44", "7.1.7"),
              cites="\"fs: refuse O_TMPFILE creation with an unmapped fsuid or fsgid\", 7.2, 6.12.97, 6.1.191; in 7.1.7, not in"
-                  " 7.1.3"),
+                  " 7.1.3; in 6.18.44, not in 6.18.15"),
         Rule(tmpfile_forgotten, cites="vfs_tmpfile() in fs/namei.c, of 5.10"),
     ),
     options=("CONFIG_USER_NS",),

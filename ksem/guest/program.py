@@ -36,7 +36,7 @@ def run_program(task: Task, path: str) -> Step:
 
 
 def run_capabilities(task: Task, path: str) -> Step:
-    """The program that says its capabilities: {"effective": bits, "permitted": bits, "inheritable": bits}, or execve's errno."""
+    """The program that says its capabilities, {"effective": bits, "permitted": bits, "inheritable": bits}; or an errno."""
     def said(data: bytes) -> Any:
         words = struct.unpack("=6I", data)
         return {name: words[place] | words[place + 3] << 32
