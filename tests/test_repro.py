@@ -19,9 +19,10 @@ import pytest
 from reproducing import COMPILER
 
 from ksem import repro
+from ksem.guest.numbers import NUMBERS
 from ksem.guest.readers import READERS
 from ksem.guest.structures import Kind, Text
-from ksem.guest.syscalls import NUMBERS, SIGNATURES
+from ksem.guest.syscalls import SIGNATURES
 from ksem.guest.trace import spelled
 from ksem.model import KsemError
 from ksem.repro import arguments, parts

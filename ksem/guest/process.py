@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set,
 from ksem.guest import flags, readers, syscalls
 from ksem.guest.case import Broken
 from ksem.guest.executor import CLOSE, EXIT_GROUP, FULL, TURN, Call, Earlier, Gone, Outcome, Step, Task
+from ksem.guest.numbers import NUMBERS
 from ksem.guest.trace import Trace
 
 # An open whose descriptor is closed at once: recorded as the two calls that it is.
@@ -242,7 +243,7 @@ def _cloning(task: Task, call: str, wanted: int, name: str = "") -> Step:
         return [(number, taken, mailbox)], functools.partial(_child, child)
     # struct clone_args: the signal is a field of its own, and the stack has a size: it ends at the mailbox.
     arguments = struct.pack("=8Q", taken & ~0xFF, 0, 0, 0, taken & 0xFF, mailbox - _STACK, _STACK, 0)
-    return [(syscalls.NUMBERS[call], task.arena.put(arguments), len(arguments))], functools.partial(_child, child)
+    return [(NUMBERS[call], task.arena.put(arguments), len(arguments))], functools.partial(_child, child)
 
 
 def _child(child: Task, results: Sequence[int]) -> Outcome:

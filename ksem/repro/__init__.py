@@ -16,7 +16,7 @@ from ksem.catalog import Behaviour
 from ksem.disks import RECIPES
 from ksem.guest import disks
 from ksem.guest.case import needs_of
-from ksem.guest.syscalls import NUMBERS
+from ksem.guest.numbers import NUMBERS
 from ksem.model import Cell, Evidence, KsemError
 from ksem.repro import parts
 from ksem.repro.arguments import IDS

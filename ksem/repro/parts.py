@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ksem.guest.numbers import NUMBERS
 from ksem.guest.structures import Text
-from ksem.guest.syscalls import NUMBERS, SIGNATURES
+from ksem.guest.syscalls import SIGNATURES
 from ksem.repro.arguments import CONSTANTS
 from ksem.repro.literals import statement
 

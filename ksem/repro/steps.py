@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ksem.guest import disks
+from ksem.guest.numbers import NUMBERS
 from ksem.guest.readers import READERS
-from ksem.guest.syscalls import NUMBERS, SIGNATURES
+from ksem.guest.syscalls import SIGNATURES
 from ksem.model import KsemError
 from ksem.repro import arguments, parts
 from ksem.repro.literals import literal, plain, statement, unspelled
