@@ -12,12 +12,14 @@ import struct
 
 import pytest
 
+from ksem.backends import local
 from ksem.guest import executor, flags, process, syscalls
 from ksem.guest.case import Broken
 from ksem.guest.executor import CLOSE, NOT_MADE, OPEN, PRCTL, At, Earlier, Gone, Task
 from ksem.guest.numbers import NUMBERS
 from ksem.guest.process import Bench, Process
 from ksem.guest.trace import Trace
+from ksem.model import Column, Unavailable
 
 GETPID, GETPPID, GETUID, CHDIR, GETCWD, DUP, PIPE2, UMASK = 39, 110, 102, 80, 79, 32, 293, 95
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -138,3 +140,11 @@ def test_every_call_has_a_number() -> None:
     assert set(NUMBERS) == set(syscalls.SIGNATURES)
     assert set(syscalls.SIGNATURES) >= syscalls.SILENT
     assert process.TRY_OPEN not in syscalls.SIGNATURES
+
+
+def test_another_architecture_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "ARCHITECTURE", "vax")
+    with pytest.raises(Unavailable, match="this machine is .*, and cases are run by vax code"):
+        local.check(Column("local", "local", "host"))
+    with pytest.raises(OSError, match="vax machine code"):
+        executor.Arena()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ksem import bootstrap
 from ksem.backends import Running
-from ksem.guest import lab
+from ksem.guest import executor, lab
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 
@@ -37,6 +37,9 @@ def check(column: Column) -> None:
     """The users of the cases must be nobody's: somebody who is one of them could reach what a case leaves open to it."""
     if column.source != "host":
         raise KsemError(f"{column.name}: the backend local runs the running kernel alone: kernel = \"host\"")
+    if os.uname().machine != executor.ARCHITECTURE:
+        raise Unavailable(f"this machine is {os.uname().machine}, and cases are run by {executor.ARCHITECTURE} code: boot a "
+                          "kernel in QEMU instead")
     if os.geteuid() != 0:
         return
     for uid, name in lab.USERS.items():
