@@ -144,7 +144,7 @@ def test_every_call_has_a_number() -> None:
 
 def test_another_architecture_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "ARCHITECTURE", "vax")
-    with pytest.raises(Unavailable, match="this machine is .*, and cases are run by vax code"):
+    with pytest.raises(Unavailable, match=r"this machine is .*, and cases are run by vax code"):
         local.check(Column("local", "local", "host"))
     with pytest.raises(OSError, match="vax machine code"):
         executor.Arena()
