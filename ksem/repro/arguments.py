@@ -44,6 +44,13 @@ _BARE: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("socketpair", "type"): flags.members(flags.SOCK),
     ("name_to_handle_at", "flags"): {"AT_HANDLE_MNT_ID_UNIQUE": 1},
     ("fchroot", "fd"): {"FD_FAILFS_ROOT": -10004},
+    ("open_by_handle", "mount"): {"FD_PIDFS_ROOT": -10002, "FD_NSFS_ROOT": -10003},
+    ("open_by_handle", "mode"): flags.members(flags.O),
+    ("raise_ambient", "capability"): flags.members(flags.CAP),
+    ("fanotify_init", "flags"): {"FAN_CLOEXEC": flags.FAN.CLOEXEC, "FAN_NONBLOCK": flags.FAN.NONBLOCK,
+                                 "FAN_REPORT_MNT": flags.FAN.REPORT_MNT},
+    ("fanotify_mark", "flags"): {"FAN_MARK_ADD": flags.FAN.MARK_ADD, "FAN_MARK_MNTNS": flags.FAN.MARK_MNTNS},
+    ("fanotify_mark", "mask"): {"FAN_MNT_ATTACH": flags.FAN.MNT_ATTACH, "FAN_MNT_DETACH": flags.FAN.MNT_DETACH},
     ("landlock_create_ruleset", "flags"): {"LANDLOCK_CREATE_RULESET_VERSION": 1},
 }
 # Every constant that a step may hold.
@@ -51,6 +58,7 @@ CONSTANTS: Mapping[str, int] = {
     "AT_FDCWD": flags.AT_FDCWD, "SIGCHLD": 17,
     **{name: value for one in vars(flags).values() if isinstance(one, type) for name, value in flags.members(one).items()},
     **{name: value for names in _BARE.values() for name, value in names.items()},
+    **{name: value for name, value in vars(flags.IOCTL).items() if name.isupper()},
 }
 _NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
 _PID = re.compile(r"/proc/<([^<>/]*)>")
@@ -117,9 +125,14 @@ def _fields(call: str, text: str, processes: Processes) -> str:
 
 
 def word(call: str, name: str, text: str, processes: Processes) -> str:
-    """A string, NULL, a number, or names of flags."""
+    """A string, NULL, a number, names of flags, or for a reader a truth value or a list of strings."""
     if text in ("NULL", "getpid()", "getppid()"):
         return text
+    if text in ("true", "false"):
+        return "1" if text == "true" else "0"
+    if text.startswith("["):
+        words = ", ".join([*(literal(encoded(one)) for one in _texts(call, text)), "NULL"])
+        return f"(const char *const[]){{ {words} }}"
     if text.startswith('"'):
         return _string(text, processes)
     if (call, name) in _BARE and _NUMBER.fullmatch(text):
@@ -147,7 +160,8 @@ def encoded(text: str) -> bytes:
 
 def _constant(call: str, text: str) -> str:
     if text in CONSTANTS:
-        return text
+        # The kernel's headers have no prefix for requests.
+        return text.removeprefix("IOCTL_")
     # The type of a file's mode is followed by octal digits.
     if not _NUMBER.fullmatch(text):
         raise unknown(call, text)
@@ -186,13 +200,17 @@ def result(call: str, text: str) -> str:
 
 def names(text: str) -> list[str]:
     """What a directory holds."""
+    return _texts("list_directory", text)
+
+
+def _texts(call: str, text: str) -> list[str]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, list):
-        raise unknown("list_directory", f"...) = ({text}")
-    return [str(one) for one in found]
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise unknown(call, text)
+    return found
 
 
 def canonical(value: Any) -> str:

@@ -27,13 +27,13 @@ _PART_OF = {"CALL": "frame", "PID": "frame", "CHILD": "child", "EMPTY": "empty",
             "mount_id": "mount_request"}
 # For what steps call without any part.
 HEADERS = frozenset([
-    "fcntl.h", "grp.h", "sched.h", "signal.h", "stdio.h", "sys/mount.h", "sys/prctl.h", "sys/socket.h", "sys/stat.h",
-    "sys/time.h", "sys/types.h", "sys/xattr.h", "unistd.h"])
+    "fcntl.h", "grp.h", "sched.h", "signal.h", "stdio.h", "sys/fanotify.h", "sys/mount.h", "sys/prctl.h", "sys/socket.h",
+    "sys/stat.h", "sys/time.h", "sys/types.h", "sys/xattr.h", "unistd.h"])
 # Prefixes of constants that any libc has, and those with such a prefix that an old one lacks.
 _OLD = ("AF_", "AT_", "CAP_", "CLONE_", "F_OK", "F_DUPFD", "F_GETFD", "MNT_", "MS_", "O_", "PR_", "R_OK", "S_", "SO_", "SOCK_",
         "SIGCHLD", "SOL_", "UMOUNT_", "W_OK", "X_OK")
-_YOUNG = frozenset(["AT_HANDLE_MNT_ID_UNIQUE", "AT_RECURSIVE", "CLONE_NEWCGROUP", "CLONE_NEWTIME", "MS_LAZYTIME",
-                    "MS_NOSYMFOLLOW", "SO_PEERPIDFD"])
+_YOUNG = frozenset(["AT_EXECVE_CHECK", "AT_HANDLE_MNT_ID_UNIQUE", "AT_RECURSIVE", "CLONE_NEWCGROUP", "CLONE_NEWTIME",
+                    "MS_LAZYTIME", "MS_NOSYMFOLLOW", "SO_PEERPIDFD"])
 
 
 def names() -> list[str]:

@@ -24,7 +24,7 @@ from ksem.repro.literals import literal, plain, statement, unspelled
 
 # From this number on, and of those below these, a libc may not have a function.
 _YOUNG = 424
-_NOT_OF_LIBC = frozenset(["copy_file_range", "memfd_create", "pivot_root", "renameat2"])
+_NOT_OF_LIBC = frozenset(["copy_file_range", "execveat", "memfd_create", "pivot_root", "renameat2"])
 # What such files say differs from machine to machine.
 _MACHINES_OWN = (b"/mountinfo", b"/mounts")
 # What an ordinary user's first process writes first: its own id there, another's here.
@@ -135,7 +135,9 @@ def _call(made: Steps, call: str, spelled: list[str]) -> str:
         defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
         if call == "write_file" and made.caller != "root" and spelled[0] in made.callers_ids:
             return f'write_file({spelled[0]}, with("0 %d 1\\n", {made.callers_ids.pop(spelled[0])}))'
-        return f"{call}({', '.join(arguments.word(call, '', one, made.current) for one in [*spelled, *defaults])})"
+        words = [arguments.word(call, one.name, text, made.current)
+                 for one, text in zip(parameters, [*spelled, *defaults], strict=True)]
+        return f"{call}({', '.join(words)})"
     if call not in SIGNATURES:
         raise arguments.unknown(call, ", ".join(spelled))
     named = [(kind, arguments.argument(call, name, kind, text, made.current))

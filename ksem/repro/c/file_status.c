@@ -11,5 +11,6 @@ struct file_status {
     uint64_t attributes;
     uint32_t links, uid, gid;
     uint16_t mode, spare;
-    uint64_t rest[14], mount_id, more[13];
+    uint64_t inode, size, blocks, attributes_mask, times[10], mount_id,
+            more[13];
 };
