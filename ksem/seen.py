@@ -14,9 +14,13 @@ from ksem.model import Cell
 
 # An observation that has no such value, where others do.
 ABSENT = "absent"
-# How the reasons begin that speak of what came along with a machine, not of its kernel (ksem.guest.needs and ksem.guest.disks;
-# ksem.guest.lab for the last): another machine with the same kernel can answer.
-_OF_THE_MACHINE = ("needs root", "no filesystem ", "no disk ", "mounting the disk ", "no program to run ")
+# How the reasons begin that speak of what came along with a machine or is set there, not of its kernel (those of ksem.guest.needs
+# and ksem.guest.disks, then those of cases): another machine with the same kernel can answer.
+_OF_THE_MACHINE = (
+    "needs root", "changes a setting of the whole machine", "no filesystem ", "no disk ", "mounting the disk ",
+    "AppArmor is not on", "Landlock is built in", "fs.protected_", "newuidmap and newgidmap are not installed",
+    "this machine has no ",
+)
 
 
 def is_told(cell: Cell | None) -> bool:
