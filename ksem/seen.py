@@ -14,8 +14,8 @@ from ksem.model import Cell
 
 # An observation that has no such value, where others do.
 ABSENT = "absent"
-# How the reasons begin that speak of what came along with a machine or is set there, not of its kernel (those of ksem.guest.needs
-# and ksem.guest.disks, then those of cases): another machine with the same kernel can answer.
+# How the reasons begin that speak of what came along with a machine or is set there, not of its kernel (those of
+# ksem.guest.needs and ksem.guest.disks, then those of cases): another machine with the same kernel can answer.
 _OF_THE_MACHINE = (
     "needs root", "changes a setting of the whole machine", "no filesystem ", "no disk ", "mounting the disk ",
     "AppArmor is not on", "Landlock is built in", "fs.protected_", "newuidmap and newgidmap are not installed",
