@@ -284,3 +284,9 @@ def test_what_is_the_machines_own_is_shown_and_not_compared(tmp_path: Path) -> N
     assert [line.split()[0] for line in said[:5]] == ["same", "same", "DIFFERS", "DIFFERS", "same"]
     assert said[1].endswith('list_known("/", "/made/no such directory/") = [...]')
     assert said[2].endswith('= [...], expected ["made", ...]')
+
+
+def test_a_pointer_to_nowhere_is_no_warning(tmp_path: Path) -> None:
+    trace = [event(call, ["NULL", *more], "EFAULT") for call, more in (
+        ("chown", ["0", "0"]), ("chmod", ["0755"]), ("open", ["0", "0000"]), ("chdir", []), ("rename", ['"/no such file"']))]
+    assert run(program(trace), tmp_path, "-O2").returncode == 0

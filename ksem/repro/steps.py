@@ -17,6 +17,7 @@ from typing import Any
 from ksem.guest import disks
 from ksem.guest.numbers import NUMBERS
 from ksem.guest.readers import READERS
+from ksem.guest.structures import Text
 from ksem.guest.syscalls import SIGNATURES
 from ksem.model import KsemError
 from ksem.repro import arguments, parts
@@ -142,7 +143,9 @@ def _call(made: Steps, call: str, spelled: list[str]) -> str:
         raise arguments.unknown(call, ", ".join(spelled))
     named = [(kind, arguments.argument(call, name, kind, text, made.current))
              for name, kind, text in arguments.paired(call, spelled)]
-    if is_of_libc(call):
+    # A libc declares that it is given no NULL for a string, but for mount's.
+    null = call != "mount" and any(text == "NULL" for kind, text in named if isinstance(kind, Text))
+    if is_of_libc(call) and not null:
         return f"{call}({', '.join(text for _, text in named)})"
     return f"sys_{call}({', '.join(text for kind, text in named if kind.given)})"
 
