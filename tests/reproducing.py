@@ -38,7 +38,7 @@ def observe(lab, number):
             os.dup2(sending, 1)
             os.dup2(sending, 2)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.execv("/{PLACE}", ["all", str(number)])
+            os.execv("/{PLACE}", ["all", str(number), "alone"])
         finally:
             os._exit(126)
     os.close(sending)
@@ -125,9 +125,9 @@ class Binary:
         names = [f"reproducer_{number}" for number in range(len(objects))]
         main = self._directory / "main.c"
         main.write_text("\n".join([
-            "#include <stdlib.h>", *(f"int {name}(void);" for name in names),
-            f"static int (*const all[])(void) = {{ {', '.join(names)} }};",
-            "int main(int count, char **words) { return count == 2 ? all[atoi(words[1])]() : 2; }", ""]))
+            "#include <stdlib.h>", *(f"int {name}(int, char **);" for name in names),
+            f"static int (*const all[])(int, char **) = {{ {', '.join(names)} }};",
+            "int main(int count, char **words) { return count > 1 ? all[atoi(words[1])](count - 1, words + 1) : 2; }", ""]))
         made = self._directory / "all"
         subprocess.run([*COMPILER, "-static", "-o", made, main, *objects], check=True)
         return made

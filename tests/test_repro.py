@@ -259,8 +259,8 @@ def test_every_reader_can_be_read(reader: str) -> None:
 
 def test_no_part_is_left_over(tmp_path: Path) -> None:
     """What neither a call, a reader, a need nor the frame includes."""
-    frame = {"frame", "main", "child", "ends_at_once", "empty", "with", "is_there"}
-    required = {f"require_{name}" for name in ("root", "ordinary_user", "userns", "filesystem", "disk", "syscall")}
+    frame = {"frame", "main", "child", "ends_at_once", "empty", "with", "is_there", "keep", "write_kept"}
+    required = {f"require_{name}" for name in ("root", "alone", "ordinary_user", "userns", "filesystem", "disk", "syscall")}
     included = {part for name in parts.names() for part in parts.included(name)}
     assert set(parts.names()) - included - set(SIGNATURES) - set(READERS) - frame - required == set()
 
@@ -290,3 +290,28 @@ def test_a_pointer_to_nowhere_is_no_warning(tmp_path: Path) -> None:
     trace = [event(call, ["NULL", *more], "EFAULT") for call, more in (
         ("chown", ["0", "0"]), ("chmod", ["0755"]), ("open", ["0", "0000"]), ("chdir", []), ("rename", ['"/no such file"']))]
     assert run(program(trace), tmp_path, "-O2").returncode == 0
+
+
+def test_an_errno_that_no_case_has_met_is_a_number(tmp_path: Path) -> None:
+    changed = [*PLAIN, event("chdir", ['"/no such directory"'], "ENOMEDIUM")]
+    assert run(program(changed), tmp_path).stdout.splitlines()[4].endswith(" = ENOENT, expected errno 123")
+
+
+def test_a_limit_of_the_machine_is_kept_and_written_back(tmp_path: Path) -> None:
+    """It follows from the machine's memory: what is written is what was read, not what another machine had."""
+    limit = '"/proc/sys/user/max_user_namespaces"'
+    trace = [event("read_file", [limit], "758\n"), event("write_file", [limit, Text().show("758\n")], "4"),
+             event("write_file", ['"/proc/sys/user/no such limit"', Text().show("758\n")], "ENOENT")]
+    text = program(trace)
+    assert f"write_kept({limit}), 0);" in text
+    compiled(text, tmp_path)
+    inside = [[process, where.replace("user:0", "user:1"), *rest] for process, where, *rest in trace]
+    assert f"write_file({limit}," in program(inside)
+
+
+def test_what_changes_the_whole_machine_wants_to_be_told(tmp_path: Path) -> None:
+    path = compiled(program(PLAIN, needs=("alone",)), tmp_path)
+    refused = subprocess.run([path], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (125, "")
+    assert 'tell it "alone"' in refused.stderr
+    assert subprocess.run([path, "alone"], capture_output=True, check=False).returncode == 0

@@ -57,8 +57,8 @@ def _requirements(behaviour: Behaviour, cell: Cell, caller: str) -> Iterable[str
     yield f"    require_{'root' if caller == 'root' else 'ordinary_user'}();"
     for need in needs_of(behaviour.case, dict(cell.params)):
         kind, _, name = need.partition(":")
-        if kind == "userns":
-            yield "    require_userns();"
+        if kind in ("alone", "userns"):
+            yield f"    require_{kind}();"
         elif kind == "syscall":
             yield f'    require_syscall(SYS_{name}, "{name}");'
         elif kind == "fs":
@@ -103,11 +103,18 @@ def _paragraphs(behaviour: Behaviour, cell: Cell, evidence: Evidence, made: Step
     name = re.sub(r"[^A-Za-z0-9_]", "_", behaviour.name.rpartition(".")[2])
     yield from _settings(behaviour, evidence)
     yield f"To compile it: cc -std=gnu11 -o {name} {name}.c"
-    yield f"To run it, as {'root' if made.caller == 'root' else 'an ordinary user'}: ./{name}"
+    if _is_alone(behaviour, cell):
+        yield "It changes settings of the whole machine, so that it wants one of its own."
+    yield (f"To run it, as {'root' if made.caller == 'root' else 'an ordinary user'}: ./{name}"
+           f"{' alone' if _is_alone(behaviour, cell) else ''}")
     yield from _disks(cell)
     yield ("The program makes the system calls of that run in the same order, by the same processes, in mount namespaces of its"
            " own, and prints a line for each. It ends with 0 if all results are those of"
            f" {_seen_on(evidence)}, with 1 if any is not, and with 125 where it cannot be run.")
+
+
+def _is_alone(behaviour: Behaviour, cell: Cell) -> bool:
+    return "alone" in needs_of(behaviour.case, dict(cell.params))
 
 
 def _kernel(evidence: Evidence) -> str:

@@ -12,9 +12,9 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ksem.guest import disks
+from ksem.guest import disks, flags
 from ksem.guest.numbers import NUMBERS
 from ksem.guest.readers import READERS
 from ksem.guest.structures import Text
@@ -33,8 +33,20 @@ _OWN_MAPS = {'"/proc/self/uid_map"': "caller_uid", '"/proc/self/gid_map"': "call
 # Calls whose value is a process, `<name>`, if it is one that makes calls of its own.
 _BEARING = frozenset(["clone", "clone3", "fork"])
 _CHILD = re.compile(r"<(.*)>", re.DOTALL)
+_LIMIT = re.compile(r'"/proc/sys/user/max_\w+"', re.ASCII)
+_ERRNO_NUMBERS = {name: number for number, name in flags.ERRNO.items()}
 _MAKING = frozenset(["bind", "link", "linkat", "mkdir", "mkdirat", "mknod", "rename", "symlink"])
 _DEVICES = {f'"{disks.device(name)}"' for name in disks.FILESYSTEMS}
+
+
+class Event(NamedTuple):
+    """One call, as ksem.guest.trace spells it."""
+
+    process: str
+    where: str
+    call: str
+    spelled: list[str]
+    result: str
 
 
 @dataclass
@@ -53,48 +65,50 @@ class Steps:
     current: dict[str, str] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     callers_ids: dict[str, str] = field(default_factory=lambda: dict(_OWN_MAPS))
+    # What a process has read of the machine's settings, which it may write back.
+    kept: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def steps(trace: Iterable[Any], caller: str) -> Steps:
     """The steps of a trace. Raises KsemError for an event that no C can be made of."""
     try:
-        events = [(str(process), str(where), str(call), [str(one) for one in spelled], str(result))
+        events = [Event(str(process), str(where), str(call), [str(one) for one in spelled], str(result))
                   for process, where, call, spelled, result in trace]
     except (TypeError, ValueError):
         raise KsemError("the trace holds an event that is none: restore the results from version control") from None
-    made = Steps(caller, frozenset(name for event in events for name in _made_by(*event) if name))
+    made = Steps(caller, frozenset(name for event in events for name in _made_by(event) if name))
     _name(made, "main")
     for event in events:
-        _add(made, *event)
+        _add(made, event)
     return made
 
 
-def _made_by(process: str, where: str, call: str, spelled: list[str], result: str) -> Iterable[str]:
+def _made_by(event: Event) -> Iterable[str]:
     """The names that a call makes, or would: what else there is in a directory is the machine's."""
-    if call in _MAKING or "O_CREAT" in "|".join(spelled):
-        for text in spelled:
+    if event.call in _MAKING or "O_CREAT" in "|".join(event.spelled):
+        for text in event.spelled:
             # An address of a socket has a string in it.
             for path in re.findall(arguments.STRING, text):
                 yield from unspelled(path).decode("utf-8", "surrogateescape").split("/")
 
 
-def _add(made: Steps, process: str, where: str, call: str, spelled: list[str], result: str) -> None:
-    if process not in made.current:
-        raise KsemError(f"the trace has a process {process!r} that nobody forked: run the case again")
-    who = made.current[process]
-    if made.told.get(who) != where:
-        made.told[who] = where
-        made.lines.append(f"    /* {plain(process)}: {plain(where)} */")
+def _add(made: Steps, event: Event) -> None:
+    if event.process not in made.current:
+        raise KsemError(f"the trace has a process {event.process!r} that nobody forked: run the case again")
+    who = made.current[event.process]
+    if made.told.get(who) != event.where:
+        made.told[who] = event.where
+        made.lines.append(f"    /* {plain(event.process)}: {plain(event.where)} */")
     made.results += 1
-    child = _CHILD.fullmatch(result) if call in _BEARING else None
+    child = _CHILD.fullmatch(event.result) if event.call in _BEARING else None
     if child:
-        code = "fork()" if call == "fork" else _call(made, call, spelled)
+        code = "fork()" if event.call == "fork" else _call(made, event)
         made.lines.append(statement(f"CHILD({who}, {_name(made, child.group(1))}, {code});"))
         return
-    code, expected = _compared(made, call, spelled, result)
+    code, expected = _settings(made, event) or _compared(made, event)
     made.lines.append(statement(f"CALL({who}, {code}, {expected});"))
-    if call == "mount" and result == "0" and spelled[0] in _DEVICES:
-        made.lines.append(statement(f"EMPTY({who}, {arguments.word(call, '', spelled[1], made.current)});"))
+    if event.call == "mount" and event.result == "0" and event.spelled[0] in _DEVICES:
+        made.lines.append(statement(f"EMPTY({who}, {arguments.word(event.call, '', event.spelled[1], made.current)});"))
 
 
 def _name(made: Steps, process: str) -> str:
@@ -108,13 +122,29 @@ def _name(made: Steps, process: str) -> str:
     return name
 
 
-def _compared(made: Steps, call: str, spelled: list[str], result: str) -> tuple[str, str]:
+def _settings(made: Steps, event: Event) -> tuple[str, str] | None:
+    """Limits of the machine's own, which follow from its memory: kept to be written back, and not compared."""
+    if event.call not in ("read_file", "write_file") or not event.spelled or event.result in arguments.ERRNOS:
+        return None
+    path, place = event.spelled[0], (event.process, event.spelled[0])
+    if event.call == "read_file" and _LIMIT.fullmatch(path) and "user:0" in event.where.split():
+        made.kept[place] = event.result
+        return f"keep({path})", "some"
+    if event.call == "write_file" and made.kept.get(place) == unspelled(event.spelled[1]).decode("utf-8", "replace"):
+        return f"write_kept({path})", "0"
+    return None
+
+
+def _compared(made: Steps, event: Event) -> tuple[str, str]:
     """A call and what it is to give; where that is the machine's own, as much of it as a case can know."""
-    code = _call(made, call, spelled)
+    call, spelled, result = event.call, event.spelled, event.result
+    code = _call(made, event)
     if call in _BEARING:
-        return f"ends_at_once({code})", arguments.result(call, result)
+        code = f"ends_at_once({code})"
     if result in arguments.ERRNOS:
-        return code, result
+        # As the part says it: of what no case has met the number.
+        known = f"NAME({result})" in parts.text("error_name")
+        return code, result if known else f"errno {_ERRNO_NUMBERS[result]}"
     if call == "mount_points" or (call == "read_file" and unspelled(spelled[0]).endswith(_MACHINES_OWN)):
         return f"is_there({code})", "some"
     if call == "list_directory":
@@ -127,18 +157,10 @@ def _compared(made: Steps, call: str, spelled: list[str], result: str) -> tuple[
     return code, arguments.result(call, result)
 
 
-def _call(made: Steps, call: str, spelled: list[str]) -> str:
+def _call(made: Steps, event: Event) -> str:
+    call, spelled = event.call, event.spelled
     if call in READERS:
-        # The first is the process.
-        parameters = list(inspect.signature(READERS[call]).parameters.values())[1:]
-        if len(spelled) > len(parameters):
-            raise arguments.unknown(call, ", ".join(spelled))
-        defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
-        if call == "write_file" and made.caller != "root" and spelled[0] in made.callers_ids:
-            return f'write_file({spelled[0]}, with("0 %d 1\\n", {made.callers_ids.pop(spelled[0])}))'
-        words = [arguments.word(call, one.name, text, made.current)
-                 for one, text in zip(parameters, [*spelled, *defaults], strict=True)]
-        return f"{call}({', '.join(words)})"
+        return _reading(made, call, spelled)
     if call not in SIGNATURES:
         raise arguments.unknown(call, ", ".join(spelled))
     named = [(kind, arguments.argument(call, name, kind, text, made.current))
@@ -148,6 +170,19 @@ def _call(made: Steps, call: str, spelled: list[str]) -> str:
     if is_of_libc(call) and not null:
         return f"{call}({', '.join(text for _, text in named)})"
     return f"sys_{call}({', '.join(text for kind, text in named if kind.given)})"
+
+
+def _reading(made: Steps, call: str, spelled: list[str]) -> str:
+    # The first parameter is the process.
+    parameters = list(inspect.signature(READERS[call]).parameters.values())[1:]
+    if len(spelled) > len(parameters):
+        raise arguments.unknown(call, ", ".join(spelled))
+    if call == "write_file" and made.caller != "root" and spelled[0] in made.callers_ids:
+        return f'write_file({spelled[0]}, with("0 %d 1\\n", {made.callers_ids.pop(spelled[0])}))'
+    defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
+    words = [arguments.word(call, one.name, text, made.current)
+             for one, text in zip(parameters, [*spelled, *defaults], strict=True)]
+    return f"{call}({', '.join(words)})"
 
 
 def is_of_libc(call: str) -> bool:

@@ -1,6 +1,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#ifndef EFTYPE
+#define EFTYPE 134
+#endif
+
 /* strerrorname_np() is younger than many a libc. */
 static const char *error_name(int code)
 {
@@ -21,7 +25,8 @@ static const char *error_name(int code)
         NAME(EDESTADDRREQ), NAME(EMSGSIZE), NAME(EPROTOTYPE),
         NAME(ENOPROTOOPT), NAME(EOPNOTSUPP), NAME(EADDRINUSE),
         NAME(EADDRNOTAVAIL), NAME(ECONNRESET), NAME(ENOTCONN),
-        NAME(ECONNREFUSED), NAME(ESTALE), NAME(EUCLEAN), NAME(EDQUOT) };
+        NAME(ECONNREFUSED), NAME(ESTALE), NAME(EUCLEAN), NAME(EDQUOT),
+        NAME(EFTYPE) };
 #undef NAME
     static char unknown[24];
     unsigned int i;

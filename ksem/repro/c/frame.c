@@ -35,6 +35,8 @@ static struct {
 static int me;
 static int has_turn;
 static pid_t first;
+/* The word that the program was given. */
+static const char *told = "";
 
 static void hand_over(int process)
 {

@@ -41,8 +41,10 @@ static void wait_for_all(void)
         ;
 }
 
-int main(void)
+int main(int count, char **words)
 {
+    if (count > 1)
+        told = words[1];
     prepare();
     require();
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
