@@ -143,8 +143,8 @@ def _compared(made: Steps, event: Event) -> tuple[str, str]:
         code = f"ends_at_once({code})"
     if result in arguments.ERRNOS:
         # As the part says it: of what no case has met the number.
-        known = f"NAME({result})" in parts.text("error_name")
-        return code, result if known else f"errno {_ERRNO_NUMBERS[result]}"
+        is_named = f"NAME({result})" in parts.text("error_name")
+        return code, result if is_named else f"errno {_ERRNO_NUMBERS[result]}"
     if call == "mount_points" or (call == "read_file" and unspelled(spelled[0]).endswith(_MACHINES_OWN)):
         return f"is_there({code})", "some"
     if call == "list_directory":
