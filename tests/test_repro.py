@@ -211,7 +211,7 @@ def test_processes_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 # What a kind takes where none of 0, "", [] and {} will do.
 GIVEN = {"Pid": "self", "MountRequest": {"mount": "/"}, "_SentCredentials": {"uid": 0, "gid": 0}, "AttributesToSet": "x",
-         "Times": [1, 2]}
+         "Times": [1, 2], "HandedOver": "openat"}
 
 
 def given(kind: Kind) -> Any:

@@ -27,7 +27,7 @@ def expected(by):
     return {
         "before": dict.fromkeys(callers, "ok"),
         "turned off": {caller: error if caller in who else "ok" for caller in callers},
-        "join one that exists": "ok", "mount namespace of one's own": "ok",
+        "clone3": error, "join one that exists": "ok", "mount namespace of one's own": "ok",
         "turned on again": dict.fromkeys(callers, "ok"),
     }
 
@@ -58,6 +58,8 @@ def observe(lab, by):
     lab.write_file(path, SYSCTLS[by])
     try:
         seen["turned off"] = made(lab, "off", inside)
+        user = lab.become(lab.fork("user by clone3"), OWNER, GROUP)
+        seen["clone3"] = user.attempt.clone3(CLONE.NEWUSER)
         seen["join one that exists"] = lab.fork("joiner").attempt.setns(namespace, CLONE.NEWUSER)
         seen["mount namespace of one's own"] = inside.attempt.unshare(CLONE.NEWNS)
     finally:

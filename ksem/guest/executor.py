@@ -218,6 +218,7 @@ class Task:
         self.mailbox = mailbox
         self.memory = memory
         self.dumpable = memory.dumpable
+        self._first: Tuple[int, int] = (0, 0)
 
     def calls(self, wanted: Sequence[Call]) -> Sequence[int]:
         """Make calls, (number, argument, ...) each: what each returned, -errno for a failure. Raises Gone."""
@@ -261,9 +262,14 @@ class Task:
         child = Task(self.arena, self.arena.mailbox(), Memory(self.dumpable) if apart else self.memory)
         child.dumpable = self.dumpable
         if wanted:
-            child._write([(wanted, False)])
+            child._first = (child._write([(wanted, False)]), len(wanted))
             struct.pack_into("=I", self.arena.memory, child.mailbox, 1)
         return child, (CLONE, signal.SIGCHLD | (0 if apart else _CLONE_VM), self.arena.base + child.mailbox)
+
+    def returned(self) -> Sequence[int]:
+        """What the calls returned that it was made with, NOT_MADE for those that it did not come to."""
+        place, count = self._first
+        return struct.unpack_from("=%dq" % (10 * count), self.arena.memory, place)[7::10]
 
     def _write(self, groups: Sequence[Tuple[Sequence[Call], bool]]) -> int:
         """Calls into the arena, and where they are into the mailbox; their place, up to the arena's top."""

@@ -83,6 +83,19 @@ class CLONE3:
     EMPTY_MNTNS = 1 << 37
 
 
+class SECCOMP:
+    """Operations of seccomp(2)."""
+
+    SET_MODE_FILTER = 1
+
+
+class SECCOMP_FILTER_FLAG:
+    """Flags of seccomp(2) for a filter."""
+
+    NEW_LISTENER = 1 << 3
+    WAIT_KILLABLE_RECV = 1 << 5
+
+
 class UNSHARE:
     """The flag of unshare(2) with another prefix."""
 

@@ -14,7 +14,7 @@ NUMBERS: Dict[str, int] = {
     "setresgid": 119, "capset": 126, "mknod": 133, "pivot_root": 155, "prctl": 157, "chroot": 161, "mount": 165,
     "umount2": 166, "setxattr": 188, "getxattr": 191, "removexattr": 197, "utimes": 235, "openat": 257, "mkdirat": 258,
     "fchownat": 260, "linkat": 265, "unshare": 272, "utimensat": 280, "fallocate": 285, "accept4": 288,
-    "fanotify_init": 300, "fanotify_mark": 301, "name_to_handle_at": 303, "setns": 308, "renameat2": 316,
+    "fanotify_init": 300, "fanotify_mark": 301, "name_to_handle_at": 303, "setns": 308, "renameat2": 316, "seccomp": 317,
     "memfd_create": 319, "execveat": 322, "copy_file_range": 326, "statx": 332, "open_tree": 428, "move_mount": 429,
     "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_open": 434, "clone3": 435, "close_range": 436,
     "openat2": 437, "pidfd_getfd": 438, "faccessat2": 439, "mount_setattr": 442, "landlock_create_ruleset": 444,

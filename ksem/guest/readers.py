@@ -11,7 +11,7 @@ import struct
 import time
 from typing import Any, Callable, Dict, List, Sequence
 
-from ksem.guest import identities, program
+from ksem.guest import cloned, identities, program, supervised
 from ksem.guest.executor import CLOSE, OPEN, READ, WRITE, At, Call, Earlier, Outcome, Step, Task
 
 # CLOCK_REALTIME_COARSE, which has no name in Python.
@@ -334,4 +334,6 @@ READERS: Dict[str, Callable[..., Step]] = {
     "mount_identity": identities.mount_identity,
     "same_mount": identities.same_mount,
     "open_by_handle": identities.open_by_handle,
+    "run_cloned": cloned.run_cloned,
+    "supervised": supervised.supervised,
 }

@@ -1,7 +1,7 @@
 """How the arguments of system calls are given to C and written down, and what the kernel fills in is read.
 
-Contract: the standard library and `flags`. A `Kind` is what `syscalls.SIGNATURES` is made of. What differs from run to
-run (ids of mounts, processes and namespaces) is neither given nor shown as a number: the record is the same for
+Contract: the standard library, `flags`, `numbers`, `executor`. A `Kind` is what `syscalls.SIGNATURES` is made of. What differs
+from run to run (ids of mounts, processes and namespaces) is neither given nor shown as a number: the record is the same for
 the same behaviour.
 """
 
@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from ksem.guest import flags
 from ksem.guest.executor import Task
+from ksem.guest.numbers import NUMBERS
 
 _GETPID, _GETPPID, _STATX = 39, 110, 332
 
@@ -232,6 +233,21 @@ class FileAttributes(Output):
 
     def decode(self, data: bytes, returned: int) -> Any:
         return struct.unpack_from("=Q", data)[0]
+
+
+class HandedOver(Kind):
+    """A filter, struct sock_fprog, that hands one system call, by its name, to the filter's listener and allows the rest."""
+
+    def pack(self, value: Any, task: Task) -> int:
+        # Load the number; if it is that one, SECCOMP_RET_USER_NOTIF, else SECCOMP_RET_ALLOW.
+        lines = ((0x20, 0, 0, 0), (0x15, 0, 1, NUMBERS[value]), (0x06, 0, 0, 0x7FC00000), (0x06, 0, 0, 0x7FFF0000))
+        place = task.arena.put(b"".join(struct.pack("=HBBI", *line) for line in lines))
+        return task.arena.put(struct.pack("=H6xQ", len(lines), place))
+
+    def show(self, value: Any) -> str:
+        if value not in NUMBERS:
+            raise KeyError(value)
+        return "{.nr = SYS_%s}" % value
 
 
 class Pid(Kind):

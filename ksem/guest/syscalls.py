@@ -313,6 +313,8 @@ SIGNATURES: Dict[str, Signature] = {
     "socketpair": _call(("domain", INT), ("type", INT), ("protocol", INT), ("pair", of.Number(8))),
     "landlock_create_ruleset": _call(("attr", _RULESET), ("size", INT), ("flags", INT)),
     "landlock_restrict_self": _call(("ruleset", INT), ("flags", INT)),
+    "seccomp": _call(("operation", _Enum(flags.SECCOMP)), ("flags", _Flags(flags.SECCOMP_FILTER_FLAG)),
+                     ("filter", of.HandedOver())),
     "fchroot": _call(("fd", INT), ("flags", INT)),
     # Some operations insist on zeros: PR_SET_NO_NEW_PRIVS is EINVAL without.
     "prctl": _call(("option", _Enum(flags.PR)), ("argument", INT), *((name, _ZERO) for name in ("third", "fourth", "fifth"))),

@@ -14,6 +14,7 @@ from typing import Any
 
 from ksem.guest import flags
 from ksem.guest.lab import GROUP, OTHER, OWNER
+from ksem.guest.numbers import NUMBERS
 from ksem.guest.structures import Kind
 from ksem.guest.syscalls import SIGNATURES
 from ksem.model import KsemError
@@ -30,7 +31,7 @@ _STRUCTURES = {
     "capset": "capability_sets", "clone3": "clone_arguments", "file_setattr": "file_attributes",
     "landlock_create_ruleset": "ruleset", "listmount": "mount_request", "listns": "namespace_request",
     "mount_setattr": "mount_attributes", "open_tree_attr": "mount_attributes", "openat2": "how_to_open",
-    "setxattrat": "xattr_arguments", "statmount": "mount_request",
+    "seccomp": "handed_over", "setxattrat": "xattr_arguments", "statmount": "mount_request",
 }
 _ACCESS = {"F_OK": 0, "X_OK": 1, "W_OK": 2, "R_OK": 4}
 # Numbers that a trace leaves bare, by call and argument, with their names. A number may be made of several, bit by bit.
@@ -51,6 +52,8 @@ _BARE: Mapping[tuple[str, str], Mapping[str, int]] = {
                                  "FAN_REPORT_MNT": flags.FAN.REPORT_MNT},
     ("fanotify_mark", "flags"): {"FAN_MARK_ADD": flags.FAN.MARK_ADD, "FAN_MARK_MNTNS": flags.FAN.MARK_MNTNS},
     ("fanotify_mark", "mask"): {"FAN_MNT_ATTACH": flags.FAN.MNT_ATTACH, "FAN_MNT_DETACH": flags.FAN.MNT_DETACH},
+    ("run_cloned", "wanted"): {f"CLONE_{name}": value for name, value in vars(flags.CLONE3).items() if name.isupper()},
+    ("run_cloned", "exit_signal"): {"SIGCHLD": 17},
     ("landlock_create_ruleset", "flags"): {"LANDLOCK_CREATE_RULESET_VERSION": 1},
 }
 # Every constant that a step may hold.
@@ -59,6 +62,7 @@ CONSTANTS: Mapping[str, int] = {
     **{name: value for one in vars(flags).values() if isinstance(one, type) for name, value in flags.members(one).items()},
     **{name: value for names in _BARE.values() for name, value in names.items()},
     **{name: value for name, value in vars(flags.IOCTL).items() if name.isupper()},
+    **{f"SYS_{name}": number for name, number in NUMBERS.items()},
 }
 _NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
 _PID = re.compile(r"/proc/<([^<>/]*)>")

@@ -32,8 +32,10 @@ HEADERS = frozenset([
 # Prefixes of constants that any libc has, and those with such a prefix that an old one lacks.
 _OLD = ("AF_", "AT_", "CAP_", "CLONE_", "F_OK", "F_DUPFD", "F_GETFD", "MNT_", "MS_", "O_", "PR_", "R_OK", "S_", "SO_", "SOCK_",
         "SIGCHLD", "SOL_", "UMOUNT_", "W_OK", "X_OK")
-_YOUNG = frozenset(["AT_EXECVE_CHECK", "AT_HANDLE_MNT_ID_UNIQUE", "AT_RECURSIVE", "CLONE_NEWCGROUP", "CLONE_NEWTIME",
-                    "MS_LAZYTIME", "MS_NOSYMFOLLOW", "SO_PEERPIDFD"])
+_YOUNG = frozenset([
+    "AT_EXECVE_CHECK", "AT_HANDLE_MNT_ID_UNIQUE", "AT_RECURSIVE", "CLONE_AUTOREAP", "CLONE_CLEAR_SIGHAND", "CLONE_EMPTY_MNTNS",
+    "CLONE_INTO_CGROUP", "CLONE_NEWCGROUP", "CLONE_NEWTIME", "CLONE_NNP", "CLONE_PIDFD", "CLONE_PIDFD_AUTOKILL", "MS_LAZYTIME",
+    "MS_NOSYMFOLLOW", "SO_PEERPIDFD"])
 
 
 def names() -> list[str]:
