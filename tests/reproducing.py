@@ -42,7 +42,7 @@ def observe(lab, number):
         finally:
             os._exit(126)
     os.close(sending)
-    # Closed in the end: it is the agent itself that runs this, for every program.
+    # Closed in the end: one director runs this for every program, and has only so many descriptors.
     with os.fdopen(receiving, "rb") as said:
         text = said.read()
     return {{"said": text.decode("ascii"), "status": os.waitpid(pid, 0)[1]}}
