@@ -5,13 +5,12 @@ Contract: `model`, `store`, `compare`. Nothing is written.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ksem import store
 from ksem.compare import Comparison, Difference, Kind, difference
-from ksem.model import Cell, Evidence, KsemError
+from ksem.model import Cell, Evidence, KsemError, cell_key
 
 # What `git bisect run` takes for: as it was, otherwise, cannot be told (git-bisect(1), 'Bisect run').
 GOOD, BAD, UNTESTED = 0, 1, 125
@@ -27,11 +26,12 @@ class Against:
         """Raises KsemError when there is no evidence of a column."""
         self.path, self.paths = path, tuple(paths)
         self._evidence = _read(path, list(columns))
-        self._cells = {column: {_key(cell): cell for cell in one.cells} for column, one in self._evidence.items()}
+        self._cells = {column: {cell_key(cell.case, cell.params): cell for cell in one.cells}
+                       for column, one in self._evidence.items()}
 
     def judge(self, column: str, cell: Cell) -> Difference | None:
         """What became of a cell; None when nothing was known of it and nothing is."""
-        return difference(self._cells[column].get(_key(cell)), cell, paths=self.paths)
+        return difference(self._cells[column].get(cell_key(cell.case, cell.params)), cell, paths=self.paths)
 
     def named(self, column: str) -> str:
         """What a column is compared with, for whoever reads of a difference."""
@@ -48,10 +48,6 @@ def _read(path: Path, columns: list[str]) -> Mapping[str, Evidence]:
         if not file.is_file():
             raise KsemError(f"{path} has no evidence of {column}: name the file of the column that it is to be compared with")
     return {column: store.read_column(file) for column, file in found.items()}
-
-
-def _key(cell: Cell) -> tuple[str, str]:
-    return cell.case, json.dumps(dict(cell.params), sort_keys=True)
 
 
 def status(comparisons: Collection[Comparison]) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from ksem import seen
 from ksem.guest.case import Params
-from ksem.model import Cell, release_key, series_of
+from ksem.model import Cell, cell_key, release_key, series_of
 
 T = TypeVar("T")
 # What a case shows for some parameter sets: {parameter set: {leaf: text}}.
@@ -88,15 +88,16 @@ def commits(old: str, new: str) -> int:
 
 def state(cells: Iterable[Cell], case: str, sets: Sequence[Params], paths: Collection[str] = ()) -> State | None:
     """What a case shows, for comparison; None when a parameter set is not told of. paths: the only leaves that count."""
-    known = {json.dumps(dict(cell.params), sort_keys=True): cell for cell in cells if cell.case == case}
+    known = {cell_key(cell.case, cell.params): cell for cell in cells}
     found = {}
     for params in sets:
-        key = json.dumps(params, sort_keys=True)
+        key = cell_key(case, params)
         values = seen.values(known.get(key))
+        _, parameter_set = key
         if values is None:
             return None
         # Two kernels that lack what it takes are the same, whatever they say of it.
-        found[key] = {LACKING: ""} if values.lacking else {
+        found[parameter_set] = {LACKING: ""} if values.lacking else {
             path: values.at(path) for path in paths} if paths else dict(values.leaves)
     return found
 

@@ -7,7 +7,6 @@ release and the next: what became unknown is told apart from what changed, and i
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from ksem import seen
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, combinations
 from ksem.matrix import label, leaves
-from ksem.model import Cell, Evidence
+from ksem.model import Cell, Evidence, cell_key
 from ksem.wrap import fill
 
 
@@ -65,8 +64,8 @@ class Comparison:
 
 def compare(old: Evidence, new: Evidence, behaviours: Iterable[Behaviour]) -> Comparison:
     """From old to new. A cell that is missing has vanished when the cases no longer ask for it, else it is unknown."""
-    asked = {_key(behaviour.name, params): None for behaviour in behaviours for params in combinations(behaviour.case)}
-    before, after = ({_key(cell.case, cell.params): cell for cell in one.cells} for one in (old, new))
+    asked = {cell_key(behaviour.name, params): None for behaviour in behaviours for params in combinations(behaviour.case)}
+    before, after = ({cell_key(cell.case, cell.params): cell for cell in one.cells} for one in (old, new))
     found = [one for key in {**asked, **before, **after}
              if (one := difference(before.get(key), after.get(key), key in asked)) is not None]
     environment = [f"release: {old.release} -> {new.release}"] if old.release != new.release else []
@@ -84,10 +83,6 @@ def comparison(old: str, new: str, found: Iterable[Difference], environment: Ite
 def _told(environment: Mapping[str, Any]) -> dict[str, Any]:
     """An environment without what follows from the release, which is told."""
     return {key: value for key, value in environment.items() if key not in ("release", "version", "package", "options")}
-
-
-def _key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
-    return case, json.dumps(dict(params), sort_keys=True)
 
 
 def difference(old: Cell | None, new: Cell | None, asked: bool = True, paths: Collection[str] = ()) -> Difference | None:

@@ -8,16 +8,14 @@ What was not seen is never counted as good.
 from __future__ import annotations
 
 import enum
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ksem import seen
 from ksem.designs import Design, Reliance
 from ksem.guest.case import Params, combinations
 from ksem.matrix import label, ranges
-from ksem.model import Cell, Evidence, release_key
+from ksem.model import Cell, Evidence, cell_key, release_key
 from ksem.wrap import fill, printable
 
 
@@ -72,9 +70,9 @@ def decide(design: Design, evidence: Iterable[Evidence]) -> list[Decision]:
 
 
 def _decision(design: Design, evidence: Evidence) -> Decision:
-    cells = {_key(cell.case, cell.params): cell for cell in evidence.cells}
+    cells = {cell_key(cell.case, cell.params): cell for cell in evidence.cells}
     misses = tuple(miss for reliance in design.reliances for params in reliance.sets
-                   for miss in _misses(reliance, params, cells.get(_key(reliance.behaviour.name, params))))
+                   for miss in _misses(reliance, params, cells.get(cell_key(reliance.behaviour.name, params))))
     required = [miss for miss in misses if miss.reliance.required]
     support = Support.SUPPORTED if not required else (
         Support.UNSUPPORTED if any(miss.known for miss in required) else Support.UNKNOWN)
@@ -88,10 +86,6 @@ def _misses(reliance: Reliance, params: Params, cell: Cell | None) -> Iterable[M
             yield Miss(reliance, params, path, seen.why_unknown(cell), False)
         elif values.at(path) not in texts:
             yield Miss(reliance, params, path, values.at(path), True)
-
-
-def _key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
-    return case, json.dumps(dict(params), sort_keys=True)
 
 
 def lowest(decisions: Iterable[Decision]) -> Lowest:

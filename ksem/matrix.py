@@ -15,7 +15,7 @@ from typing import Any
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, combinations
 from ksem.judge import judge
-from ksem.model import Cell, Evidence, Result, Verdict, release_key
+from ksem.model import Cell, Evidence, Result, Verdict, cell_key, release_key
 
 # How many differing values a cell of a table spells out.
 SPELLED = 4
@@ -74,12 +74,12 @@ class Table:
 def build(behaviours: Iterable[Behaviour], evidence: Iterable[Evidence]) -> Matrix:
     """Judge all evidence of the cases there are. A cell without evidence is unknown."""
     columns = tuple(sorted(evidence, key=_column_key))
-    stored = [{_cell_key(cell.case, cell.params): cell for cell in column.cells} for column in columns]
+    stored = [{cell_key(cell.case, cell.params): cell for cell in column.cells} for column in columns]
     sections = []
     for behaviour in behaviours:
         rows = []
         for params in combinations(behaviour.case):
-            key = _cell_key(behaviour.name, params)
+            key = cell_key(behaviour.name, params)
             cells = [cells.get(key) or Cell(behaviour.name, params, "unknown") for cells in stored]
             results = (judge(behaviour.case, cell, column) for cell, column in zip(cells, columns, strict=True))
             rows.append(Row(params, tuple(results)))
@@ -89,10 +89,6 @@ def build(behaviours: Iterable[Behaviour], evidence: Iterable[Evidence]) -> Matr
 
 def _column_key(evidence: Evidence) -> tuple[bool, tuple[int, int, int, int], str]:
     return evidence.column == "local", release_key(evidence.release), evidence.column
-
-
-def _cell_key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
-    return case, json.dumps(dict(params), sort_keys=True)
 
 
 def leaves(value: Any, path: str = "") -> dict[str, str]:

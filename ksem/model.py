@@ -6,6 +6,7 @@ Contract: the standard library only.
 from __future__ import annotations
 
 import enum
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -145,6 +146,11 @@ class Answer:
     reason: str = ""
     traceback: str = ""
     trace: tuple[str, ...] = ()
+
+
+def cell_key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
+    """What a cell is known by, on each column: its case, and its parameters as text, in whatever order they are named."""
+    return case, json.dumps(dict(params), sort_keys=True)
 
 
 _RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:[-~]?rc(\d+))?")

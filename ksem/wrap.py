@@ -28,10 +28,16 @@ def fill(text: str, width: int, first: str = "", rest: str = "", breaks: str = "
     return filled.replace(_BREAK, "").replace(_BREAK.rstrip(), "").replace(_GLUE, " ")
 
 
+def escaped(text: str, keep: str = "") -> str:
+    """Text from a kernel, for whom it is shown to: what is not printable, and not in `keep`, as Python spells it."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in keep else one.encode("unicode_escape").decode() for one in text)
+
+
 def printable(text: str) -> str:
-    """Text without line breaks or control characters: these as Python spells them, so that no terminal obeys them."""
-    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode()
-                   for character in " ".join(text.split()))
+    """Text without line breaks or control characters, so that no terminal obeys them."""
+    return escaped(" ".join(text.split()))
 
 
 def ascii_only(text: str) -> str:

@@ -52,7 +52,7 @@ ALLOWED = {
     "ksem.backends": (MODEL, "ksem.backends", "ksem.bzimage", "ksem.cache", "ksem.disks", "ksem.guest", "ksem.initramfs",
                       "ksem.kernel_modules", "ksem.machine", "ksem.bootstrap"),
     "ksem.backends.vagrant": ("vagrant",),
-    "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "ksem.renderers", "tabulate"),
+    "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "ksem.renderers", "ksem.wrap", "tabulate"),
     "ksem.renderers.html": ("jinja2", "markupsafe"),
     "ksem.renderers.html.content": ("ksem.guest.syscalls",),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.machine",

@@ -13,7 +13,6 @@ parameter set (`executor`). When it has answered they are killed, with every des
 its deadline is over.
 """
 
-import ctypes
 import gc
 import importlib
 import json
@@ -26,7 +25,7 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional
 
 from ksem.guest import environment, lab, needs
 from ksem.guest.case import Broken, Unsupported
-from ksem.guest.executor import Arena, block_signals
+from ksem.guest.executor import Arena, block_signals, prctl
 from ksem.guest.flags import PR
 from ksem.guest.trace import Trace
 from ksem.guest.wire import LIMIT, Channel
@@ -43,7 +42,7 @@ MARGIN = 20.0
 def main(channel: Channel, sources: Any) -> None:
     """Serve requests until the host says stop."""
     # Orphans of a case come to us, wherever we run, so that none can outlive its case.
-    ctypes.CDLL(None).prctl(ctypes.c_int(PR.SET_CHILD_SUBREAPER), ctypes.c_ulong(1))
+    prctl(PR.SET_CHILD_SUBREAPER, 1)
     agent = Agent()
     agent.rehearse()
     # What is there now lives as long as we do: a child that collects garbage would copy every page of it.
@@ -162,8 +161,8 @@ class Director:
 def _direct(arena: Arena, observe: Observe, source: int, sink: int) -> NoReturn:
     """Never returns. Out of the agent's descriptors, so that the case cannot talk on the wire."""
     try:
-        for option, value in ((PR.SET_PDEATHSIG, signal.SIGKILL), (PR.SET_CHILD_SUBREAPER, 1)):
-            ctypes.CDLL(None).prctl(ctypes.c_int(option), ctypes.c_ulong(value))
+        prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR.SET_CHILD_SUBREAPER, 1)
         os.setsid()
         block_signals()
         keep = sorted((os.dup2(source, 250), os.dup2(sink, 251)))

@@ -8,10 +8,27 @@ import struct
 from typing import Any, Dict, List, Sequence
 
 from ksem.guest import flags
-from ksem.guest.executor import CLOSE, EXIT_GROUP, OPEN, PRCTL, READ, WAIT4, WRITE, At, Call, Earlier, Outcome, Step, Task
+from ksem.guest.executor import (
+    CLOSE,
+    EXIT_GROUP,
+    OPEN,
+    PIPE2,
+    PRCTL,
+    READ,
+    STACK,
+    WAIT4,
+    WALL,
+    WRITE,
+    At,
+    Call,
+    Earlier,
+    Outcome,
+    Step,
+    Task,
+)
 
-_RT_SIGACTION, _GETPID, _GETUID, _GETDENTS64, _PIPE2, _CLONE3 = 13, 39, 102, 217, 293, 435
-_PR_GET_NO_NEW_PRIVS, _WALL, _ROOM, _STACK = 39, 0x40000000, 4096, 64
+_RT_SIGACTION, _GETPID, _GETUID, _GETDENTS64, _CLONE3 = 13, 39, 102, 217, 435
+_PR_GET_NO_NEW_PRIVS, _ROOM = 39, 4096
 # One that the caller handles, and one that it ignores: SIGUSR1 and SIGUSR2.
 _CAUGHT, _IGNORED = 10, 12
 _HANDLERS = {0: "default", 1: "ignored"}
@@ -35,18 +52,18 @@ def run_cloned(task: Task, wanted: int, exit_signal: int, set_tid: int, cgroup: 
     # It shares the memory, so that the signal is all that is left of what a fork takes, and needs a stack: it ends there.
     arguments = arena.put(struct.pack(
         "=11Q", wanted | shared & ~0xFF, pidfd if wanted & flags.CLONE3.PIDFD else 0, 0, 0, exit_signal,
-        mailbox - _STACK, _STACK, 0, arena.put(struct.pack("=Q", set_tid)) if set_tid else 0, 1 if set_tid else 0, cgroup))
+        mailbox - STACK, STACK, 0, arena.put(struct.pack("=Q", set_tid)) if set_tid else 0, 1 if set_tid else 0, cgroup))
     calls: List[Call] = [
-        (_PIPE2, report, 0), (_PIPE2, word, 0), (_RT_SIGACTION, _CAUGHT, finding.handled, 0, 8),
+        (PIPE2, report, 0), (PIPE2, word, 0), (_RT_SIGACTION, _CAUGHT, finding.handled, 0, 8),
         (_RT_SIGACTION, _IGNORED, finding.ignored, 0, 8), (_CLONE3, arguments, 88), (CLOSE, At(report + 4)), (CLOSE, At(word)),
         (READ, At(report), byte, 1),
         # Whoever is killed by that never comes to write again.
-        (CLOSE, At(pidfd)), (WRITE, At(word + 4), byte, 1), (READ, At(report), byte, 1), (WAIT4, Earlier(4), 0, _WALL, 0),
+        (CLOSE, At(pidfd)), (WRITE, At(word + 4), byte, 1), (READ, At(report), byte, 1), (WAIT4, Earlier(4), 0, WALL, 0),
         (CLOSE, At(report)), (CLOSE, At(word + 4))]
 
     def outcome(results: Sequence[int]) -> Outcome:
         if results[4] < 0:
-            return None, flags.ERRNO.get(-results[4], str(-results[4]))
+            return None, flags.errno_name(-results[4])
         seen = finding.told(child.returned()[2:])
         # Where it is otherwise, and with which id, is the machine's own business.
         seen.update({"cgroup": seen["cgroup"] if cgroup else "", "id as asked": seen.pop("pid") == set_tid})
@@ -65,7 +82,7 @@ class _Finding:
         self.handled, self.ignored = (arena.put(struct.pack("=4Q", handler, 0, 0, 0)) for handler in (arena.base, 1))
         self._taken = [arena.put(bytes(32)), arena.put(bytes(32))]
         self._names, self._cgroups = arena.reserve(_ROOM), arena.reserve(_ROOM)
-        root, cgroups = arena.put(b"/\0"), arena.put(b"/proc/self/cgroup\0")
+        root, cgroups = arena.text("/"), arena.text("/proc/self/cgroup")
         self.calls: List[Call] = [
             (_GETUID,), (PRCTL, _PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), (_GETPID,),
             (_RT_SIGACTION, _CAUGHT, 0, self._taken[0], 8), (_RT_SIGACTION, _IGNORED, 0, self._taken[1], 8),

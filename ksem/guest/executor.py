@@ -17,7 +17,7 @@ import mmap
 import os
 import signal
 import struct
-from typing import Any, Callable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 # The loop of a process; rsp is its mailbox, and the stack that it never uses. Offsets: 0 state (0 waits, 1 is to work,
 # 2 is done), 8 first call, 16 end of the calls, 24 how long to wait for work. A call is ten words: number, six
@@ -42,14 +42,18 @@ _HEAR = bytes.fromhex("4989f2 31f6 8b17 31c0 83fa02 7411 b8ca000000 0f05 83f8fc 
 _BEGIN = bytes.fromhex("4989f1 4889fe bf11010000 31d2 4531d2 4531c0 b838000000 0f05 85c0 7403 4898 c3 41ffe1")
 ARCHITECTURE = "x86_64"
 # The system calls that the runtime itself is made of (arch/x86/entry/syscalls/syscall_64.tbl).
-READ, WRITE, OPEN, CLOSE, CLONE, EXIT_GROUP, WAIT4, PRCTL = 0, 1, 2, 3, 56, 231, 61, 157
+READ, WRITE, OPEN, CLOSE, CLONE, EXIT_GROUP, WAIT4, PRCTL, PIPE2, DUP2 = 0, 1, 2, 3, 56, 231, 61, 157, 293, 33
+# For wait4(2): whatever signal a child gives when it ends.
+WALL = 0x40000000
 _CLONE_VM, _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 0x100, 3, 4
 _CLOSE_RANGE, _ETIMEDOUT = 436, -110
 # The arena: code and the time to wait on its first page, mailboxes, then the turn at hand: calls and what they point to.
 SIZE = 4 << 20
 _PATIENCE, _PULSE, _MAILBOXES, _ROOM = 1024, 1040, 4096, 32768
 _MAILBOX = 64
-_CALL, _RESULT, _SOURCE = 80, 56, 64
+# The size of a stack as clone3(2) wants to be told it: it ends at the mailbox, and nothing is ever on it.
+STACK = _MAILBOX
+_CALL, _RESULT = 80, 56
 # How many calls one turn takes, and how full the arena may be for one more.
 TURN, FULL = 700, SIZE // 2
 # Calls after which a process may be dumpable no more, or again: setresuid, setresgid, capset, prctl, unshare, setns.
@@ -93,7 +97,8 @@ _AFTER = struct.Struct("=3q").pack_into
 _PLACE = struct.Struct("=QQ").pack_into
 
 
-def _prctl(option: int, value: int) -> int:
+def prctl(option: int, value: int) -> int:
+    """prctl(2) for this interpreter itself."""
     return int(_libc.prctl(ctypes.c_int(option), *(ctypes.c_ulong(word) for word in (value, 0, 0, 0))))
 
 
@@ -129,7 +134,7 @@ class Arena:
         function = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_ulong, ctypes.c_ulong)
         self.tell, self.hear, self._begin = (function(self.base + start) for start in starts)
         # As it is now: what becomes of it under one case is not the next one's business.
-        self._dumpable = _prctl(_PR_GET_DUMPABLE, 0)
+        self._dumpable = prctl(_PR_GET_DUMPABLE, 0)
         self._shared = Memory(self._dumpable)
         self.pulse = self.base + _PULSE
         struct.pack_into("=qq", self.memory, _PULSE, 0, int(PULSE * 1e9))
@@ -155,7 +160,7 @@ class Arena:
 
     def _restore(self) -> None:
         if self._shared.dumpable != self._dumpable:
-            _prctl(_PR_SET_DUMPABLE, self._dumpable)
+            prctl(_PR_SET_DUMPABLE, self._dumpable)
             self._shared.dumpable = self._dumpable
 
     @contextlib.contextmanager
@@ -197,6 +202,10 @@ class Arena:
         self.top = (end + 7) & ~7
         return self.base + start
 
+    def text(self, value: str) -> int:
+        """A text for the turn at hand, as C has it; its address."""
+        return self.put(value.encode("utf-8", "surrogateescape") + b"\0")
+
     def reserve(self, size: int) -> int:
         """Room for the turn at hand, whatever is in it; its address."""
         start = self.top
@@ -237,7 +246,7 @@ class Task:
         """
         # The first and the last are ours: the memory becomes this process's, and what has become of it is seen.
         own = self.dumpable != self.memory.dumpable
-        before = [((_dumpable(self.dumpable),), False)] if own else []
+        before: List[Tuple[Sequence[Call], bool]] = [([(PRCTL, _PR_SET_DUMPABLE, self.dumpable)], False)] if own else []
         changing = any(call[0] in _CHANGING for calls, _ in groups for call in calls)
         place = self._write([*before, *groups, (_LOOK, False)] if changing else [*before, *groups])
         self._go()
@@ -309,10 +318,6 @@ class Task:
                 return status.read().rpartition(")")[2].split()[0] in "ZX"
         except OSError:
             return True
-
-
-def _dumpable(value: int) -> Call:
-    return PRCTL, _PR_SET_DUMPABLE, value
 
 
 _CLOSING = ((_CLOSE_RANGE, 3, 0xFFFFFFFF, 0),)

@@ -15,6 +15,11 @@ X_OK, W_OK = 1, 2
 ERRNO = {**errno.errorcode, errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EDEADLK: "EDEADLK", 134: "EFTYPE"}
 
 
+def errno_name(code: int) -> str:
+    """EPERM for 1; the number where it has no name."""
+    return ERRNO.get(code, str(code))
+
+
 class MS:
     """Flags of mount(2)."""
 

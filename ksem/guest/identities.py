@@ -1,16 +1,18 @@
 """Readers of what tells mounts, namespaces and processes apart: ids, handles and events, none of which is the same twice.
 
-Contract: the standard library, `executor`, `flags`. Readers as `readers` says; what differs from run to run stays in here.
+Contract: the standard library, `executor`, `flags`, `structures`. Readers as `readers` says; what differs from run to run stays
+in here.
 """
 
 import errno
 import struct
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence
 
 from ksem.guest import flags
-from ksem.guest.executor import READ, Call, Outcome, Step, Task
+from ksem.guest.executor import READ, Outcome, Step, Task
+from ksem.guest.structures import Statx
 
-_IOCTL, _NAME_TO_HANDLE_AT, _OPEN_BY_HANDLE_AT, _STATX = 16, 303, 304, 332
+_IOCTL, _NAME_TO_HANDLE_AT, _OPEN_BY_HANDLE_AT = 16, 303, 304
 _PIDFD_GET_INFO, _AT_SYMLINK_FOLLOW = 0xC040FF0B, 0x400
 _FAN_MNT: Dict[str, int] = {"attach": flags.FAN.MNT_ATTACH, "detach": flags.FAN.MNT_DETACH}
 
@@ -24,7 +26,7 @@ def pidfd_info(task: Task, pidfd: int) -> Step:
 
     def outcome(results: Sequence[int]) -> Outcome:
         if results[0] < 0:
-            return None, _errno_name(results[0])
+            return None, flags.errno_name(-results[0])
         ids = struct.unpack_from("=8I", task.arena.take(info, 64), 28)
         # The kernel has the user and the group of each kind side by side.
         return {"uid": list(ids[0::2]), "gid": list(ids[1::2])}, None
@@ -40,7 +42,7 @@ def mount_events(task: Task, descriptor: int) -> Step:
         if results[0] == -errno.EAGAIN:
             return [], None
         if results[0] < 0:
-            return None, _errno_name(results[0])
+            return None, flags.errno_name(-results[0])
         return _events(task.arena.take(place, results[0])), None
 
     return [(READ, descriptor, place, 4096)], outcome
@@ -60,7 +62,7 @@ def mount_identity(task: Task, path: str) -> Step:
 
     {"id": bool, "unique id": bool, "root of a mount": whether it is one, or "unknown"}.
     """
-    statuses = [_Statx(task, path, mask) for mask in (flags.STATX.MNT_ID, flags.STATX.MNT_ID_UNIQUE)]
+    statuses = [Statx(task, path, mask) for mask in (flags.STATX.MNT_ID, flags.STATX.MNT_ID_UNIQUE)]
 
     def outcome(results: Sequence[int]) -> Outcome:
         found = [status.mount_id() for status in statuses]
@@ -75,32 +77,12 @@ def mount_identity(task: Task, path: str) -> Step:
 def same_mount(task: Task, path: str, other: str, unique: bool) -> Step:
     """Whether statx(2) gives two paths the same mount id."""
     mask = flags.STATX.MNT_ID_UNIQUE if unique else flags.STATX.MNT_ID
-    statuses = [_Statx(task, one, mask) for one in (path, other)]
+    statuses = [Statx(task, one, mask) for one in (path, other)]
 
     def outcome(results: Sequence[int]) -> Outcome:
         return statuses[0].mount_id() == statuses[1].mount_id(), None
 
     return [status.call for status in statuses], outcome
-
-
-class _Statx:
-    """A call of statx(2), and what is in its struct: zeros where it fails."""
-
-    def __init__(self, task: Task, path: str, mask: int) -> None:
-        self._task = task
-        self._mask = mask
-        self._place = task.arena.put(bytes(256))
-        self.call: Call = (_STATX, flags.AT_FDCWD, _path(task, path), 0, mask, self._place)
-
-    def mount_id(self) -> int:
-        """0 where the kernel does not fill that field."""
-        data = self._task.arena.take(self._place, 256)
-        return int(struct.unpack_from("=Q", data, 144)[0]) if struct.unpack_from("=I", data)[0] & self._mask else 0
-
-    def attributes(self) -> Tuple[int, int]:
-        """Those that there are, and which the kernel knows."""
-        data = self._task.arena.take(self._place, 256)
-        return struct.unpack_from("=Q", data, 8)[0], struct.unpack_from("=Q", data, 56)[0]
 
 
 def open_by_handle(task: Task, path: str, mount: int, mode: int) -> Step:
@@ -114,17 +96,9 @@ def open_by_handle(task: Task, path: str, mount: int, mode: int) -> Step:
     def outcome(results: Sequence[int]) -> Outcome:
         taken, opened = results
         if taken < 0:
-            return {"handle": _errno_name(taken), "open": "not tried"}, None
-        return {"handle": "ok", "open": _errno_name(opened) if opened < 0 else opened}, None
+            return {"handle": flags.errno_name(-taken), "open": "not tried"}, None
+        return {"handle": "ok", "open": flags.errno_name(-opened) if opened < 0 else opened}, None
 
     # A handle that could not be taken opens nothing: its type is 0.
-    return [(_NAME_TO_HANDLE_AT, flags.AT_FDCWD, _path(task, path), handle, identity, _AT_SYMLINK_FOLLOW),
+    return [(_NAME_TO_HANDLE_AT, flags.AT_FDCWD, task.arena.text(path), handle, identity, _AT_SYMLINK_FOLLOW),
             (_OPEN_BY_HANDLE_AT, mount, handle, mode)], outcome
-
-
-def _path(task: Task, path: str) -> int:
-    return task.arena.put(path.encode("utf-8", "surrogateescape") + b"\0")
-
-
-def _errno_name(returned: int) -> str:
-    return flags.ERRNO.get(-returned, str(-returned))

@@ -8,9 +8,10 @@ import functools
 import struct
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
-from ksem.guest import flags, readers, syscalls
+from ksem.guest import readers, syscalls
 from ksem.guest.case import Broken
-from ksem.guest.executor import CLOSE, EXIT_GROUP, FULL, TURN, Call, Earlier, Gone, Outcome, Step, Task
+from ksem.guest.executor import CLOSE, EXIT_GROUP, FULL, STACK, TURN, Call, Earlier, Gone, Outcome, Step, Task
+from ksem.guest.flags import errno_name
 from ksem.guest.numbers import NUMBERS
 from ksem.guest.trace import Trace
 
@@ -242,19 +243,19 @@ def _cloning(task: Task, call: str, wanted: int, name: str = "") -> Step:
     if call == "clone":
         return [(number, taken, mailbox)], functools.partial(_child, child)
     # struct clone_args: the signal is a field of its own, and the stack has a size: it ends at the mailbox.
-    arguments = struct.pack("=8Q", taken & ~0xFF, 0, 0, 0, taken & 0xFF, mailbox - _STACK, _STACK, 0)
+    arguments = struct.pack("=8Q", taken & ~0xFF, 0, 0, 0, taken & 0xFF, mailbox - STACK, STACK, 0)
     return [(NUMBERS[call], task.arena.put(arguments), len(arguments))], functools.partial(_child, child)
 
 
 def _child(child: Task, results: Sequence[int]) -> Outcome:
     """The child that was made, or why it was not."""
     if results[0] < 0:
-        return None, flags.ERRNO.get(-results[0], str(-results[0]))
+        return None, errno_name(-results[0])
     child.pid = results[0]
     return child, None
 
 
-_CLONE_VFORK, _STACK = 0x4000, 64
+_CLONE_VFORK = 0x4000
 
 
 def _opening(given: List[Any]) -> List[Any]:

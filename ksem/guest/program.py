@@ -1,15 +1,30 @@
 """Programs to be run from a case, and how they are run: they say as which user, or with which capabilities, they run, and end.
 
-Contract: the standard library and `executor`. What a set-id bit does shows only in a program that is executed; a guest has no
-small one and an interpreter is slow to start: these are some 160 bytes, in machine code, that need nothing but the kernel.
+Contract: the standard library, `executor`, `flags`. What a set-id bit does shows only in a program that is executed. A guest
+has no small one and an interpreter is slow to start: these are 160 bytes of machine code, that need nothing but the kernel.
 """
 
-import errno
 import os
 import struct
 from typing import Any, Callable, List, Sequence
 
-from ksem.guest.executor import CLOSE, EXIT_GROUP, OPEN, PRCTL, READ, WAIT4, At, Earlier, Outcome, Step, Task
+from ksem.guest.executor import (
+    CLOSE,
+    DUP2,
+    EXIT_GROUP,
+    OPEN,
+    PIPE2,
+    PRCTL,
+    READ,
+    WAIT4,
+    WALL,
+    At,
+    Earlier,
+    Outcome,
+    Step,
+    Task,
+)
+from ksem.guest.flags import errno_name
 
 _BASE = 0x400000
 _HEADERS = 64 + 56
@@ -22,7 +37,7 @@ _CODE = {
         "4883ec40" "c7042422050820" "c744240400000000" "4889e7" "488d742408" "b87d0000000f05"
         "b801000000" "bf01000000" "488d742408" "ba18000000" "0f05" "b83c00000031ff0f05"),
 }
-_DUP2, _EXECVE, _PIPE2, _WALL = 33, 59, 293, 0x40000000
+_EXECVE = 59
 _PR_CAP_AMBIENT, _RAISE = 47, 2
 
 
@@ -51,23 +66,23 @@ def run_command(task: Task, words: List[str], proc: str) -> Step:
     """
     arena = task.arena
     texts = [os.path.basename(proc) if word == "<pid>" else word for word in words]
-    places = [arena.put(word.encode("utf-8", "surrogateescape") + b"\0") for word in texts]
+    places = [arena.text(word) for word in texts]
     arguments = arena.put(struct.pack("=%dQ" % (len(places) + 1), *places, 0))
-    nowhere = arena.put(b"/dev/null\0")
+    nowhere = arena.text(os.devnull)
     status = arena.put(bytes(8))
-    _, fork = task.child([(OPEN, nowhere, os.O_RDWR, 0), *((_DUP2, Earlier(0), number) for number in (0, 1, 2)),
+    _, fork = task.child([(OPEN, nowhere, os.O_RDWR, 0), *((DUP2, Earlier(0), number) for number in (0, 1, 2)),
                           (_EXECVE, places[0], arguments, arguments + 8 * len(places)), (EXIT_GROUP, 127)])
 
     def outcome(results: Sequence[int]) -> Outcome:
         return arena.take(status, 2)[1], None
 
-    return [fork, (WAIT4, Earlier(0), status, _WALL, 0)], outcome
+    return [fork, (WAIT4, Earlier(0), status, WALL, 0)], outcome
 
 
 def raise_ambient(task: Task, capability: int) -> Step:
     """Put a permitted and inheritable capability into the ambient set, which execve keeps (PR_CAP_AMBIENT(2const)); 0."""
     def outcome(results: Sequence[int]) -> Outcome:
-        return (None, errno.errorcode[-results[0]]) if results[0] < 0 else (0, None)
+        return (None, errno_name(-results[0])) if results[0] < 0 else (0, None)
 
     return [(PRCTL, _PR_CAP_AMBIENT, _RAISE, capability, 0, 0)], outcome
 
@@ -77,20 +92,20 @@ def _run(task: Task, path: str, size: int, decode: Callable[[bytes], Any]) -> St
     arena = task.arena
     pair = arena.put(bytes(8))
     said = arena.reserve(size)
-    name = arena.put(path.encode("utf-8", "surrogateescape") + b"\0")
+    name = arena.text(path)
     arguments = arena.put(struct.pack("=QQ", name, 0))
     # It goes on only where it could not be executed, and says why: what execve returned.
     why = arena.reserve(8)
-    _, fork = task.child([(_DUP2, At(pair + 4), 1), (_EXECVE, name, arguments, arguments + 8), (EXIT_GROUP, Earlier(1))])
-    calls = [(_PIPE2, pair, os.O_CLOEXEC), fork, (CLOSE, At(pair + 4)), (READ, At(pair), said, size), (CLOSE, At(pair)),
-             (WAIT4, Earlier(1), why, _WALL, 0)]
+    _, fork = task.child([(DUP2, At(pair + 4), 1), (_EXECVE, name, arguments, arguments + 8), (EXIT_GROUP, Earlier(1))])
+    calls = [(PIPE2, pair, os.O_CLOEXEC), fork, (CLOSE, At(pair + 4)), (READ, At(pair), said, size), (CLOSE, At(pair)),
+             (WAIT4, Earlier(1), why, WALL, 0)]
 
     def outcome(results: Sequence[int]) -> Outcome:
         if results[3] == size:
             return decode(arena.take(said, size)), None
         # The exit status is the negative errno, of which eight bits are kept.
         code = 256 - arena.take(why, 2)[1]
-        return None, errno.errorcode.get(code, str(code))
+        return None, errno_name(code)
 
     return calls, outcome
 

@@ -1,8 +1,8 @@
 """What a case reads back from the kernel beside system calls: small files of /proc, parsed.
 
-Contract: the standard library, `executor`, `program`. A reader is a function of a process and builtin values to a `Step`: the
-calls that the process is to make, and what to make of them, a builtin value or an errno. READERS is the whole list; a case
-calls one as it calls a system call.
+Contract: the standard library, `executor`, `flags`, `structures` and the modules of other readers. A reader is a function of a
+process and builtin values to a `Step`: the calls that the process is to make, and what to make of them, a builtin value or an
+errno. READERS is the whole list; a case calls one as it calls a system call.
 """
 
 import errno
@@ -12,12 +12,14 @@ import time
 from typing import Any, Callable, Dict, List, Sequence
 
 from ksem.guest import cloned, identities, program, supervised
-from ksem.guest.executor import CLOSE, OPEN, READ, WRITE, At, Call, Earlier, Outcome, Step, Task
+from ksem.guest.executor import CLOSE, DUP2, OPEN, PIPE2, READ, WRITE, At, Call, Earlier, Outcome, Step, Task
+from ksem.guest.flags import errno_name
+from ksem.guest.structures import Statx
 
 # CLOCK_REALTIME_COARSE, which has no name in Python.
 CLOCK_REALTIME_COARSE = 5
-_MMAP, _MUNMAP, _DUP2, _GETCWD, _STATFS, _FSTATFS, _GETDENTS64, _PIPE2, _STATX = 9, 11, 33, 79, 137, 138, 217, 293, 332
-_AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_ATIME, _STATX_CTIME = -100, 0x100, 0x20, 0x80
+_MMAP, _MUNMAP, _GETCWD, _STATFS, _FSTATFS, _GETDENTS64 = 9, 11, 79, 137, 138, 217
+_AT_SYMLINK_NOFOLLOW, _STATX_ATIME, _STATX_CTIME = 0x100, 0x20, 0x80
 # A file of /proc gives up to 4 KiB at a time (fs/seq_file.c), a directory what there is room for. Each takes a call, and the
 # table of mounts is what grows: there is room for the machine's own, and for what a case makes.
 _PIECE = 16384
@@ -90,7 +92,7 @@ def mount_options_at(task: Task, path: str, descriptor: int = -1) -> Step:
         named = [name for bit, name in _STATFS_FLAGS.items() if flags & bit]
         return _demanded(results, lambda: sorted(["ro" if flags & os.ST_RDONLY else "rw", *named]))
 
-    return [(_FSTATFS, descriptor, place) if descriptor >= 0 else (_STATFS, _path(task, path), place)], outcome
+    return [(_FSTATFS, descriptor, place) if descriptor >= 0 else (_STATFS, task.arena.text(path), place)], outcome
 
 
 # ST_NOSYMFOLLOW has no name in Python.
@@ -116,7 +118,7 @@ def write_program(task: Task, path: str, says: str = "ids") -> Step:
 
 def _written(task: Task, path: str, data: bytes, flags: int) -> Step:
     place = task.arena.put(data)
-    calls: List[Call] = [(OPEN, _path(task, path), os.O_WRONLY | os.O_CLOEXEC | flags, 0),
+    calls: List[Call] = [(OPEN, task.arena.text(path), os.O_WRONLY | os.O_CLOEXEC | flags, 0),
                          (WRITE, Earlier(0), place, len(data)), (CLOSE, Earlier(0))]
     return calls, lambda results: _demanded(results[:2], lambda: results[1])
 
@@ -127,39 +129,44 @@ def write_mapped(task: Task, path: str, text: str) -> Step:
     A process that makes nothing but system calls stores what it reads from a pipe, at an address where nothing else is.
     """
     data = text.encode()
-    pair = task.arena.put(bytes(8))
-    # PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED. Only a first argument can be what an earlier call returned.
-    calls = [(OPEN, _path(task, path), os.O_RDWR | os.O_CLOEXEC, 0), (_DUP2, Earlier(0), _SPARE), (CLOSE, Earlier(0)),
-             (_MMAP, _MAPPED, len(data), 3, 0x11, _SPARE, 0), (_PIPE2, pair, 0),
-             (WRITE, At(pair + 4), task.arena.put(data), len(data)), (READ, At(pair), _MAPPED, len(data)),
-             (CLOSE, At(pair)), (CLOSE, At(pair + 4)), (_MUNMAP, _MAPPED, len(data)), (CLOSE, _SPARE)]
+    calls = [*_opened(task, path, os.O_RDWR), (_MMAP, _MAPPED, len(data), *_SHARED, _SPARE, 0), *_stored(task, data),
+             (_MUNMAP, _MAPPED, len(data)), (CLOSE, _SPARE)]
     return calls, lambda results: _demanded(results[:7], lambda: results[6])
 
 
 def map_file(task: Task, path: str) -> Step:
     """Map the first page of a file, shared and writable, for `store_mapped`; 0. For a process apart: it stays in its memory."""
-    calls: List[Call] = [(OPEN, _path(task, path), os.O_RDWR | os.O_CLOEXEC, 0), (_DUP2, Earlier(0), _SPARE),
-                         (CLOSE, Earlier(0)), (_MMAP, _MAPPED, 4096, 3, 0x11, _SPARE, 0), (CLOSE, _SPARE)]
+    calls = [*_opened(task, path, os.O_RDWR), (_MMAP, _MAPPED, 4096, *_SHARED, _SPARE, 0), (CLOSE, _SPARE)]
     return calls, lambda results: _demanded(results, lambda: 0)
 
 
 def store_mapped(task: Task, text: str) -> Step:
     """Write a text to the start of the file that was mapped last; the number of bytes."""
-    data = text.encode()
-    pair = task.arena.put(bytes(8))
-    return [(_PIPE2, pair, 0), (WRITE, At(pair + 4), task.arena.put(data), len(data)), (READ, At(pair), _MAPPED, len(data)),
-            (CLOSE, At(pair)), (CLOSE, At(pair + 4))], lambda results: _demanded(results, lambda: results[2])
+    return _stored(task, text.encode()), lambda results: _demanded(results, lambda: results[2])
 
 
 # A descriptor that no case meets, and an address far from where anything is (heap, libraries, stack).
 _SPARE, _MAPPED = 199, 0x3F0000000000
+# PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED.
+_SHARED = (3, 0x11)
+
+
+def _opened(task: Task, path: str, mode: int) -> List[Call]:
+    """A file as the spare descriptor: only a first argument can be what an earlier call returned, and mmap's is the fifth."""
+    return [(OPEN, task.arena.text(path), mode | os.O_CLOEXEC, 0), (DUP2, Earlier(0), _SPARE), (CLOSE, Earlier(0))]
+
+
+def _stored(task: Task, data: bytes) -> List[Call]:
+    """Bytes to where a file is mapped, which are read from a pipe; the third call says how many."""
+    pair = task.arena.put(bytes(8))
+    return [(PIPE2, pair, 0), (WRITE, At(pair + 4), task.arena.put(data), len(data)), (READ, At(pair), _MAPPED, len(data)),
+            (CLOSE, At(pair)), (CLOSE, At(pair + 4))]
 
 
 def map_executable(task: Task, path: str) -> Step:
     """Map a file as the dynamic linker maps a library, to be executed; it must not be empty."""
     # PROT_READ | PROT_EXEC, MAP_PRIVATE.
-    calls = [(OPEN, _path(task, path), os.O_RDONLY | os.O_CLOEXEC, 0), (_DUP2, Earlier(0), _SPARE), (CLOSE, Earlier(0)),
-             (_MMAP, 0, 4096, 5, 2, _SPARE, 0), (CLOSE, _SPARE), (_MUNMAP, Earlier(3), 4096)]
+    calls = [*_opened(task, path, os.O_RDONLY), (_MMAP, 0, 4096, 5, 2, _SPARE, 0), (CLOSE, _SPARE), (_MUNMAP, Earlier(3), 4096)]
     return calls, lambda results: _demanded(results[:4], lambda: None)
 
 
@@ -178,22 +185,19 @@ def tick(task: Task) -> Step:
 
 def changed_after(task: Task, path: str, other: str) -> Step:
     """Whether the status of a path was changed (stx_ctime) after that of another; neither is followed."""
-    places = [task.arena.reserve(256) for _ in range(2)]
+    statuses = [Statx(task, one, _STATX_CTIME, _AT_SYMLINK_NOFOLLOW) for one in (path, other)]
 
     def outcome(results: Sequence[int]) -> Outcome:
-        first, second = (struct.unpack_from("=qI", task.arena.take(place, 256), 96) for place in places)
+        first, second = (status.fields("=qI", 96) for status in statuses)
         return _demanded(results, lambda: first > second)
 
-    return [(_STATX, _AT_FDCWD, _path(task, name), _AT_SYMLINK_NOFOLLOW, _STATX_CTIME, place)
-            for name, place in zip((path, other), places)], outcome
+    return [status.call for status in statuses], outcome
 
 
 def accessed(task: Task, path: str, second: int) -> Step:
     """Whether the time of last access (stx_atime) of a path, which is not followed, is another than this."""
-    place = task.arena.reserve(256)
-    calls = [(_STATX, _AT_FDCWD, _path(task, path), _AT_SYMLINK_NOFOLLOW, _STATX_ATIME, place)]
-    return calls, lambda results: _demanded(
-        results, lambda: struct.unpack_from("=q", task.arena.take(place, 256), 64)[0] != second)
+    status = Statx(task, path, _STATX_ATIME, _AT_SYMLINK_NOFOLLOW)
+    return [status.call], lambda results: _demanded(results, lambda: status.fields("=q", 64)[0] != second)
 
 
 def credentials(task: Task, proc: str) -> Step:
@@ -247,7 +251,7 @@ class Content:
         self._place = task.arena.reserve(_PIECES * _PIECE)
         opened = Earlier(number)
         reads = [(call, opened, self._place + piece * _PIECE, _PIECE) for piece in range(_PIECES)]
-        self.calls: List[Call] = [(OPEN, _path(task, path), os.O_RDONLY | os.O_CLOEXEC | flags, 0), *reads, (CLOSE, opened)]
+        self.calls: List[Call] = [(OPEN, task.arena.text(path), os.O_RDONLY | os.O_CLOEXEC | flags, 0), *reads, (CLOSE, opened)]
 
     def outcome(self, results: Sequence[int]) -> bytes:
         """The bytes. Raises OSError, and ValueError for more than there was room for."""
@@ -265,15 +269,11 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _path(task: Task, path: str) -> int:
-    return task.arena.put(path.encode("utf-8", "surrogateescape") + b"\0")
-
-
 def _demanded(results: Sequence[int], value: Callable[[], Any]) -> Outcome:
     """A value, if no call failed; else the first failure."""
     for returned in results:
         if returned < 0:
-            return None, _errno_name(-returned)
+            return None, errno_name(-returned)
     return value(), None
 
 
@@ -282,16 +282,7 @@ def _valued(value: Callable[[], Any]) -> Outcome:
     try:
         return value(), None
     except OSError as error:
-        return None, errno_name(error)
-
-
-def _errno_name(code: int) -> str:
-    return errno.errorcode.get(code, str(code))
-
-
-def errno_name(error: OSError) -> str:
-    """EPERM for an OSError with that number."""
-    return errno.errorcode.get(error.errno or 0, str(error.errno))
+        return None, errno_name(error.errno or 0)
 
 
 def _escaped(path: str) -> str:

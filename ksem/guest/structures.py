@@ -9,7 +9,7 @@ import struct
 from typing import Any, Dict, Optional, Tuple
 
 from ksem.guest import flags
-from ksem.guest.executor import Task
+from ksem.guest.executor import Call, Task
 from ksem.guest.numbers import NUMBERS
 
 _GETPID, _GETPPID, _STATX = 39, 110, 332
@@ -38,7 +38,7 @@ class Text(Kind):
     """A string, or NULL for None."""
 
     def pack(self, value: Any, task: Task) -> int:
-        return 0 if value is None else task.arena.put(value.encode("utf-8", "surrogateescape") + b"\0")
+        return 0 if value is None else task.arena.text(value)
 
     def show(self, value: Any) -> str:
         if value is None:
@@ -262,12 +262,31 @@ class Pid(Kind):
         return {"self": "getpid()", "parent": "getppid()"}[value]
 
 
+class Statx:
+    """A call of statx(2) from the working directory, and what is in its struct: zeros where it fails."""
+
+    def __init__(self, task: Task, path: str, mask: int, at_flags: int = 0) -> None:
+        self._task = task
+        self._mask = mask
+        self._place = task.arena.put(bytes(256))
+        self.call: Call = (_STATX, flags.AT_FDCWD, task.arena.text(path), at_flags, mask, self._place)
+
+    def fields(self, code: str, place: int) -> Tuple[Any, ...]:
+        """What lies at a place of the struct."""
+        return struct.unpack_from(code, self._task.arena.take(self._place, 256), place)
+
+    def mount_id(self) -> int:
+        """0 where the kernel does not fill that field."""
+        filled, = self.fields("=I", 0)
+        return int(self.fields("=Q", 144)[0]) if filled & self._mask else 0
+
+    def attributes(self) -> Tuple[int, int]:
+        """Those that there are, and which the kernel knows."""
+        return self.fields("=Q", 8)[0], self.fields("=Q", 56)[0]
+
+
 def mount_id(task: Task, path: str, field: int) -> int:
-    """The id of the mount that a path lies on, from statx(2); 0 where the kernel does not fill that field."""
-    place = task.arena.put(path.encode() + b"\0")
-    status = task.arena.put(bytes(256))
-    failed = task.calls([(_STATX, flags.AT_FDCWD, place, 0, field, status)])[0]
-    data = task.arena.take(status, 256)
-    if failed or not struct.unpack_from("=I", data)[0] & field:
-        return 0
-    return int(struct.unpack_from("=Q", data, 144)[0])
+    """The id of the mount that a path lies on; 0 where the kernel does not fill that field."""
+    status = Statx(task, path, field)
+    task.calls([status.call])
+    return status.mount_id()

@@ -4,15 +4,14 @@ Contract: the standard library, `executor` and `flags`. A reader as `readers` sa
 the case's words, as one of them is stopped in its call. Structures: include/uapi/linux/seccomp.h.
 """
 
-import errno
 import os
 import struct
 from typing import Any, Dict, Sequence
 
 from ksem.guest import flags
-from ksem.guest.executor import CLOSE, EXIT_GROUP, READ, WAIT4, WRITE, At, Earlier, Outcome, Step, Task
+from ksem.guest.executor import CLOSE, EXIT_GROUP, PIPE2, READ, WAIT4, WALL, WRITE, At, Earlier, Outcome, Step, Task
 
-_IOCTL, _OPENAT, _PIPE2, _WALL = 16, 257, 293, 0x40000000
+_IOCTL, _OPENAT = 16, 257
 _RECV, _SEND, _ADDFD = 0xC0502100, 0xC0182101, 0x40182103
 _CONTINUE, _SETFD, _ADDFD_SEND = 1, 1, 2
 # A descriptor that nobody has otherwise.
@@ -31,15 +30,15 @@ def supervised(task: Task, listener: int, path: str, answer: str, number: int) -
     arena = task.arena
     first, then = _answers(answer, number)
     pair, notification = arena.put(bytes(8)), arena.put(bytes(80))
-    name, content = arena.put(path.encode() + b"\0"), arena.reserve(_ROOM)
+    name, content = arena.text(path), arena.reserve(_ROOM)
     child, fork = task.child([(_OPENAT, flags.AT_FDCWD, name, os.O_CREAT | os.O_CLOEXEC, 0o644),
                               (READ, Earlier(0), content, _ROOM), (EXIT_GROUP, 0)])
     # An answer begins with the notification's id; what follows is stored behind that by reading it from a pipe.
-    calls = [(_PIPE2, pair, os.O_CLOEXEC), (WRITE, At(pair + 4), arena.put(first[1] + then[1]), 32), fork,
+    calls = [(PIPE2, pair, os.O_CLOEXEC), (WRITE, At(pair + 4), arena.put(first[1] + then[1]), 32), fork,
              (_IOCTL, listener, _RECV, notification),
              (READ, At(pair), notification + 8, 16), (_IOCTL, listener, first[0], notification),
              (READ, At(pair), notification + 8, 16), (_IOCTL, listener, then[0], notification),
-             (WAIT4, Earlier(2), 0, _WALL, 0), (CLOSE, At(pair)), (CLOSE, At(pair + 4))]
+             (WAIT4, Earlier(2), 0, WALL, 0), (CLOSE, At(pair)), (CLOSE, At(pair + 4))]
 
     def outcome(results: Sequence[int]) -> Outcome:
         opened, read, _ = child.returned()
@@ -69,4 +68,4 @@ def _answers(answer: str, number: int) -> Any:
 
 
 def _named(returned: int) -> str:
-    return "ok" if returned >= 0 else errno.errorcode.get(-returned, str(-returned))
+    return "ok" if returned >= 0 else flags.errno_name(-returned)

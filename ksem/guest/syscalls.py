@@ -373,7 +373,7 @@ def step(task: Task, name: str, given: Sequence[Any]) -> Step:
 def _plain(results: Sequence[int]) -> Outcome:
     returned = results[0]
     if -4096 < returned < 0:
-        return None, flags.ERRNO.get(-returned, str(-returned))
+        return None, flags.errno_name(-returned)
     return returned, None
 
 

@@ -22,10 +22,3 @@ def renderer(name: str) -> Callable[[Matrix], str]:
     """The function that renders a format, which must be one of `names()`."""
     render: Callable[[Matrix], str] = importlib.import_module(f"{__name__}.{name}").render
     return render
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Text from a kernel, for whom it is shown to: what is not printable (and not in `keep`) is spelled as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() or one in keep else one.encode("unicode_escape").decode() for one in text)

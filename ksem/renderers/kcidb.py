@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ksem.matrix import Matrix, Section, leaves
-from ksem.model import Evidence, Result, Verdict
+from ksem.model import Evidence, Result, Verdict, cell_key
 
 VERSION = {"major": 5, "minor": 3}
 # Who submits, as KCIDB knows it: who does so in another name replaces it.
@@ -115,7 +115,7 @@ def _test(section: Section, path: str, result: Result, surroundings: str) -> dic
 
 
 def _test_id(result: Result) -> str:
-    return _identity(result.column, result.release, result.cell.case, json.dumps(dict(result.cell.params), sort_keys=True))
+    return _identity(result.column, result.release, *cell_key(result.cell.case, result.cell.params))
 
 
 def _death(result: Result) -> str:

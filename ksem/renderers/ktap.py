@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ksem.matrix import Matrix, Section, leaves
 from ksem.model import Result, Verdict
-from ksem.renderers import printable
+from ksem.wrap import escaped
 
 INDENT = "  "
 SKIPPED = {Verdict.UNSUPPORTED: "unsupported", Verdict.UNKNOWN: "not run"}
@@ -101,7 +101,7 @@ def _lines(tests: list[Test], parent: str = "") -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """Text on one line."""
-    return " ".join(printable(text, keep="\n").split())
+    return " ".join(escaped(text, keep="\n").split())
 
 
 def _named(text: str) -> str:

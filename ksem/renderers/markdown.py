@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from ksem.matrix import Matrix, Relatives, Section, relatives, table
 from ksem.model import Verdict
-from ksem.renderers import printable
+from ksem.wrap import escaped
 
 _ESCAPED = str.maketrans({character: "\\" + character for character in "\\`*_[]<>|"})
 LEGEND = """Rendered from the evidence beside this file by `ksem matrix --format markdown`; every cell can be run again with
@@ -34,7 +34,7 @@ def render(matrix: Matrix) -> str:
 
 def escape(text: str) -> str:
     """Text that Markdown shows as it is."""
-    return printable(text, keep="\n").translate(_ESCAPED).replace("\n", " ")
+    return escaped(text, keep="\n").translate(_ESCAPED).replace("\n", " ")
 
 
 def _columns(matrix: Matrix) -> str:

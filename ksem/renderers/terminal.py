@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from ksem.matrix import Matrix, Relatives, Section, relatives, table
 from ksem.model import NO_RELEASE, Verdict
-from ksem.renderers import printable
+from ksem.wrap import escaped
 
 
 def render(matrix: Matrix) -> str:
@@ -21,7 +21,7 @@ def render(matrix: Matrix) -> str:
     parts = [_section(section, matrix, width) for section in matrix.sections]
     parts += [_columns(matrix, width), *(_relatives(pair, width) for pair in relatives(matrix))]
     # What a kernel said must not speak to the terminal.
-    return printable("\n\n".join(parts), keep="\n") + "\n"
+    return escaped("\n\n".join(parts), keep="\n") + "\n"
 
 
 def _columns(matrix: Matrix, width: int) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from ksem.guest.syscalls import SIGNATURES
 from ksem.matrix import Matrix, Row, Section, leaves, ranges
 from ksem.model import NO_RELEASE, Evidence, Result, Verdict, release_key, series_of
-from ksem.renderers import printable
+from ksem.wrap import escaped
 
 # A case's verdict on a column is the first of these that one of its parameter sets has.
 GRAVEST = (Verdict.LOST, Verdict.BROKEN, Verdict.DIFFERS, Verdict.CONFORMS, Verdict.UNSUPPORTED, Verdict.UNKNOWN)
@@ -87,9 +87,9 @@ def pack(value: Any) -> str:
 def _printable(value: Any) -> Any:
     """All texts as they may be shown: no control characters, no direction marks, no half of a character."""
     if isinstance(value, str):
-        return printable(value, keep="\n")
+        return escaped(value, keep="\n")
     if isinstance(value, Mapping):
-        return {printable(str(key)): _printable(inner) for key, inner in value.items()}
+        return {escaped(str(key)): _printable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_printable(inner) for inner in value]
     return value
