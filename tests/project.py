@@ -32,8 +32,8 @@ def make(directory: Path, **cases: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Ours, without what a running pytest leaves in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    """Ours, without what a running pytest leaves in it, and without the width of a terminal (pytest-xdist sets COLUMNS)."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_") and name != "COLUMNS"}
 
 
 def ksem(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
