@@ -8,9 +8,10 @@ Contract: the standard library and ksem.guest. Requests and answers are JSON obj
     {"stop": true}                                   -> {"stopped": true}, and the agent returns
 
 The status of a run is `observed` (with "observation"), `unsupported` (with "reason") or `broken` (with "reason" and
-"traceback"). `observe` runs in a director, a child of the agent for each case, and directs processes that are forked for each
-parameter set (`executor`). When it has answered they are killed, with every descendant that they left; and it with them, when
-its deadline is over.
+"traceback"). `observe` runs in a director, a child of the agent that makes none of the case's calls, and directs processes that
+are forked for each run (`executor`). When it has answered they are killed, with every descendant that they left; and it with
+them, when its deadline is over. Another director follows one that died, was killed or answered `broken`: whatever it was left
+with is not the next case's business.
 """
 
 import gc
@@ -34,6 +35,8 @@ Answer = Dict[str, Any]
 Observe = Callable[..., Any]
 # What tells an answer that is whole from one whose writer died.
 END = b"\n"
+# How the answer of a director begins that may go on.
+_SOUND = (b'{"status":"observed"', b'{"status":"unsupported"')
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 # What a process may wait to be spoken to beyond its case's deadline, before it takes itself for abandoned.
 MARGIN = 20.0
@@ -43,16 +46,17 @@ def main(channel: Channel, sources: Any) -> None:
     """Serve requests until the host says stop."""
     # Orphans of a case come to us, wherever we run, so that none can outlive its case.
     prctl(PR.SET_CHILD_SUBREAPER, 1)
-    agent = Agent()
+    agent = Agent(sources)
     agent.rehearse()
-    # What is there now lives as long as we do: a child that collects garbage would copy every page of it.
+    # What is there now lives as long as we do: a child that looks for garbage in it would copy every page of it.
     gc.disable()
+    # Python 3.6 has none.
+    getattr(gc, "freeze", gc.collect)()
     channel.send({"started": True})
     while True:
         request = channel.receive()
         if "load" in request:
-            agent.dismiss()
-            sources.update(request["load"])
+            agent.load(request)
             channel.send({"loaded": len(request["load"])})
         elif "environment" in request:
             channel.send(environment.environment(agent.arena, request["environment"]))
@@ -67,38 +71,38 @@ def main(channel: Channel, sources: Any) -> None:
 
 
 class Agent:
-    """Has the arena of all processes, and the director of the case at hand."""
+    """Has the arena of all processes, the modules that were sent, and the director, if there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Any) -> None:
         self.arena = Arena()
+        self._sources = sources
         self._director: Optional[Director] = None
+
+    def load(self, request: Dict[str, Any]) -> None:
+        """Take modules, for the director that there is and for those to come."""
+        self._sources.update(request["load"])
+        if self._director is not None:
+            self._director.tell(request)
 
     def run(self, request: Dict[str, Any]) -> bytes:
         """One case with one parameter set: the answer as JSON, passed on as the director wrote it."""
         try:
             reason = needs.missing(request["needs"], self.arena)
-            if reason:
-                return _text({"status": "unsupported", "reason": reason, "trace": []})
-            # Here and not in a director: the next one finds it imported.
-            importlib.import_module(request["case"])
         except Exception as problem:
             return _text(_broken("%s: %s" % (type(problem).__name__, problem), _traceback()))
-        if self._director is None or self._director.case != request["case"]:
-            self.dismiss()
-            self._director = Director(request["case"], self.arena)
+        if reason:
+            return _text({"status": "unsupported", "reason": reason, "trace": []})
+        if self._director is None:
+            self._director = Director(self.arena, self._sources)
         text = self._director.ask(request)
         if text is not None and text.endswith(END):
+            if not text.startswith(_SOUND):
+                self.end()
             return text
         status = self.end()
         if text is None:
             return _text(_broken("no answer within %g s" % request["deadline"]))
         return _text(_broken("the case's process ended without an answer (wait status %d)" % status))
-
-    def dismiss(self) -> None:
-        """End the director: its case is over."""
-        if self._director is not None:
-            self._director.dismiss()
-            self._director = None
 
     def end(self) -> int:
         """Kill all processes there are, whoever their parents were; the director's wait status."""
@@ -127,30 +131,30 @@ def _rehearsal(bench: lab.Lab) -> Dict[str, Any]:
 
 
 class Director:
-    """A child of the agent that runs one case's `observe`, for one parameter set after another."""
+    """A child of the agent that runs `observe`, of one case after another."""
 
-    def __init__(self, case: str, arena: Arena) -> None:
-        self.case = case
+    def __init__(self, arena: Arena, sources: Any) -> None:
         requests, answers = os.pipe(), os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _direct(arena, sys.modules[case].observe, requests[0], answers[1])
+            _direct(arena, sources, requests[0], answers[1])
         os.close(requests[0])
         os.close(answers[1])
         self._sink, self._source = requests[1], answers[0]
 
+    def tell(self, request: Dict[str, Any]) -> bool:
+        """Have it take a request; whether it is there to do so."""
+        text = _text(request)
+        try:
+            while text:
+                text = text[os.write(self._sink, text):]
+        except BrokenPipeError:
+            return False
+        return True
+
     def ask(self, request: Dict[str, Any]) -> Optional[bytes]:
         """Its answer: without END when it died before; None when time ran out, or it was too much."""
-        try:
-            os.write(self._sink, _text(request))
-        except BrokenPipeError:
-            return b""
-        return _read(self._source, request["deadline"])
-
-    def dismiss(self) -> None:
-        """Let it end, and wait for that."""
-        self.close()
-        os.waitpid(self.pid, 0)
+        return _read(self._source, request["deadline"]) if self.tell(request) else b""
 
     def close(self) -> None:
         """Have nothing more to say to it, or to hear."""
@@ -158,23 +162,37 @@ class Director:
         os.close(self._source)
 
 
-def _direct(arena: Arena, observe: Observe, source: int, sink: int) -> NoReturn:
+def _direct(arena: Arena, sources: Any, source: int, sink: int) -> NoReturn:
     """Never returns. Out of the agent's descriptors, so that the case cannot talk on the wire."""
     try:
         prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
         prctl(PR.SET_CHILD_SUBREAPER, 1)
         os.setsid()
         block_signals()
+        # What a run leaves behind is garbage in cycles; what was there before is frozen.
+        gc.enable()
         keep = sorted((os.dup2(source, 250), os.dup2(sink, 251)))
         os.closerange(3, keep[0])
         with open(keep[0], "rb") as requests:
             for line in requests:
-                text = _text(_observed(arena, json.loads(line.decode("ascii")), observe))
+                request = json.loads(line.decode("ascii"))
+                if "load" in request:
+                    sources.update(request["load"])
+                    continue
+                text = _text(_directed(arena, request))
                 while text:
                     text = text[os.write(keep[1], text):]
         os._exit(0)
     finally:
         os._exit(1)
+
+
+def _directed(arena: Arena, request: Dict[str, Any]) -> Answer:
+    try:
+        observe = importlib.import_module(request["case"]).observe
+    except Exception as problem:
+        return _broken("%s: %s" % (type(problem).__name__, problem), _traceback())
+    return _observed(arena, request, observe)
 
 
 def _observed(arena: Arena, request: Dict[str, Any], observe: Observe) -> Answer:
