@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO
 
 from ksem.guest.wire import Channel
@@ -48,13 +48,13 @@ def program() -> str:
 
 
 @contextlib.contextmanager
-def agent(command: list[str], errors: IO[bytes], patience: float) -> Iterator[Channel]:
+def agent(command: list[str], errors: IO[bytes], patience: float, inherited: Collection[int] = ()) -> Iterator[Channel]:
     """A command that runs the program, in a session of its own so that Ctrl-C reaches it through us; the line to its agent.
 
-    patience: seconds that it may take to end.
+    patience: seconds that it may take to end. inherited: descriptors that it is to have, under the same numbers.
     """
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                               start_new_session=True, bufsize=0)
+                               start_new_session=True, bufsize=0, pass_fds=inherited)
     assert process.stdin
     assert process.stdout
     try:

@@ -1,6 +1,6 @@
 """The host's end of an agent: what every backend gives out once its machine answers.
 
-Contract: `model`, `lines` and `ksem.guest`. Whatever the wire does wrong becomes `Lost`.
+Contract: `model`, `lines`, `conversation` and `ksem.guest`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from typing import Any
 
 import ksem.guest
 from ksem import lines
+from ksem.conversation import MARGIN, Conversation
 from ksem.guest import wire
 from ksem.model import Answer, KsemError, Lost
 
 GUEST = Path(ksem.guest.__file__).parent
-# What the guest may take beyond a case's own deadline: fork, set-up, the way back, all under emulation.
-MARGIN = 20.0
 # What a machine starts with, and need not be sent.
 STARTERS = ("__init__", "handover", "init", "loader", "wire")
 STATUSES = ("observed", "unsupported", "broken")
@@ -81,30 +80,43 @@ class Request:
 class Machine:
     """A running kernel with an agent in it.
 
-    console: reads the last lines of what the kernel printed, for the message of a loss.
+    console: reads the last lines of what the kernel printed, for the message of a loss. Cases are run by the agent itself until
+    somebody else directs them (`directed_by`).
     """
 
     def __init__(self, channel: wire.Channel, console: Callable[[], str]) -> None:
-        self._channel = channel
-        self._console = console
+        self._agent = self._director = Conversation(channel, console)
         self._sent: dict[str, str] = {}
-        # Whether the far side runs this very Python, and so its code.
-        self._same = False
-        # What the answers that are under way will be told by, in order.
-        self._owed: list[str] = []
+        # Whether the agent, and whoever directs, run this very Python, and so its code.
+        self._same = self._director_same = False
+        self._missing: dict[tuple[str, ...], str | None] = {}
+        # A run that is under way, and what it is answered if that needs no run.
         self.ahead: Request | None = None
+        self._known: dict[str, Any] | None = None
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
-        ready = self._receive(deadline, "the kernel did not answer")
+        ready = self._agent.receive(deadline, "the kernel did not answer")
         if ready.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {ready.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
-        self._same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        self._ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
+        self._same = self._director_same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
+        self._agent.ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
+
+    def proxy(self) -> dict[str, Any] | None:
+        """Start what a director outside acts by: what that has to know; None where the machine has no memory to share."""
+        proxy = self._agent.ask({"proxy": True}, "proxy")["proxy"]
+        return proxy if isinstance(proxy, dict) else None
+
+    def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> None:
+        """Have cases run by an agent beside us, in this very Python. given: what it is to start with."""
+        director = Conversation(channel, self._agent.last_words, "director")
+        director.receive(MARGIN, "the director did not start")
+        director.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": dict(given)}, "started")
+        self._director, self._director_same = director, True
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of."""
-        return self._ask({"environment": sorted(options)}, "release")
+        return self._agent.ask({"environment": sorted(options)}, "release")
 
     def run(self, request: Request, following: Request | None = None) -> Answer:
         """The answer to a request. Raises Lost, which is then due to this request.
@@ -114,37 +126,47 @@ class Machine:
         """
         assert self.ahead in (None, request)
         if self.ahead is None:
-            self._send_run(request)
+            self._begin(request)
         self.ahead = None
-        answer = self._answer(request.deadline + MARGIN)
+        answer = self._answer(request)
         if following is not None:
             # If that fails, it is the next request that will find out.
             with contextlib.suppress(Lost):
-                self._send_run(following)
+                self._begin(following)
                 self.ahead = following
         return self._understood(request, answer)
 
     def forget(self) -> None:
         """See the request that is ahead answered, though nobody wants to know. Raises Lost."""
         if self.ahead is not None:
-            timeout, self.ahead = self.ahead.deadline + MARGIN, None
-            self._answer(timeout)
+            request, self.ahead = self.ahead, None
+            self._answer(request)
 
-    def _send_run(self, request: Request) -> None:
+    def _begin(self, request: Request) -> None:
+        if request.needs not in self._missing:
+            self._missing[request.needs] = self._agent.ask({"needs": list(request.needs)}, "missing")["missing"]
+        reason = self._missing[request.needs]
+        self._known = {"status": "unsupported", "reason": reason} if reason else None
+        if reason:
+            return
         if self._sent.get(request.module) != request.source:
-            sent = [_code(request.source, request.filename, True)] if self._same else request.source
-            self._send({"load": {request.module: sent}}, "loaded")
+            sent = [_code(request.source, request.filename, True)] if self._director_same else request.source
+            self._director.send({"load": {request.module: sent}}, "loaded")
             self._sent[request.module] = request.source
-        self._send({"run": {"case": request.module, "params": dict(request.params), "needs": list(request.needs),
-                            "deadline": request.deadline}}, "status")
+        self._director.send({"run": {"case": request.module, "params": dict(request.params), "deadline": request.deadline}},
+                            "status")
+
+    def _answer(self, request: Request) -> dict[str, Any]:
+        known, self._known = self._known, None
+        return known if known is not None else self._director.answer(request.deadline + MARGIN)
 
     def _understood(self, request: Request, answer: dict[str, Any]) -> Answer:
         if answer["status"] not in STATUSES:
-            raise Lost(f"the agent answered with the status {answer['status']!r}", self._console())
+            raise self._agent.lost(f"the agent answered with the status {answer['status']!r}")
         try:
             trace = lines.trace(answer.get("trace", []), answer.get("pids", {}))
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-            raise Lost(f"the agent sent a trace that cannot be read ({error!r})", self._console()) from error
+            raise self._agent.lost(f"the agent sent a trace that cannot be read ({error!r})") from error
         observation = answer.get("observation")
         return Answer(answer["status"], observation if isinstance(observation, dict) else None,
                       str(answer.get("reason", "")),
@@ -152,38 +174,4 @@ class Machine:
 
     def stop(self) -> None:
         """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""
-        with contextlib.suppress(wire.WireError, OSError):
-            self._channel.send({"stop": True}, 1.0)
-
-    def _ask(self, request: dict[str, Any], key: str) -> dict[str, Any]:
-        self._send(request, key)
-        return self._answer(MARGIN)
-
-    def _send(self, request: dict[str, Any], key: str) -> None:
-        """Send a request whose answer has that key."""
-        try:
-            self._channel.send(request, MARGIN)
-        except (wire.WireError, OSError) as error:
-            raise Lost(f"the machine stopped listening ({error})", self._console()) from error
-        self._owed.append(key)
-
-    def _answer(self, timeout: float) -> dict[str, Any]:
-        """The answer to the last request; those to earlier ones are seen to be right."""
-        while True:
-            key = self._owed.pop(0)
-            answer = self._receive(timeout, "the machine did not answer")
-            if key not in answer:
-                raise Lost(f"the agent answered {sorted(answer)} instead of {key}", self._console())
-            if not self._owed:
-                return answer
-
-    def _receive(self, timeout: float, what: str) -> dict[str, Any]:
-        try:
-            answer = self._channel.receive(timeout)
-        except wire.Timeout:
-            raise Lost(f"{what} within {timeout:g} s", self._console()) from None
-        except (wire.WireError, OSError) as error:
-            raise Lost(f"{what}: {error}", self._console()) from error
-        if not isinstance(answer, dict):
-            raise Lost(f"{what} with an object", self._console())
-        return answer
+        self._agent.stop()

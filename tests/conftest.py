@@ -12,7 +12,8 @@ import hypothesis
 import project
 import pytest
 
-from ksem.guest.executor import Arena, Task
+from ksem.guest.beside import Beside
+from ksem.guest.executor import Task
 
 hypothesis.settings.register_profile("ksem", database=None, deadline=None, derandomize=True, max_examples=40)
 hypothesis.settings.load_profile("ksem")
@@ -21,7 +22,7 @@ hypothesis.settings.load_profile("ksem")
 @pytest.fixture
 def task() -> Iterator[Task]:
     """A process that makes system calls as those of cases do; killed at the end, with its children."""
-    with Arena().process() as made:
+    with Beside().process() as made:
         yield made
         with open(f"/proc/{made.pid}/task/{made.pid}/children") as children:
             for child in children.read().split():

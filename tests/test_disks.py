@@ -14,7 +14,8 @@ import pytest
 from ksem import cache, disks
 from ksem.backends import qemu
 from ksem.guest import disks as inside
-from ksem.guest.executor import Arena
+from ksem.guest.beside import Beside
+from ksem.guest.executor import Task
 from ksem.model import KsemError, Unavailable
 
 
@@ -61,15 +62,17 @@ def test_a_machine_gets_copies_under_the_serials_that_it_looks_for(tmp_path: Pat
 
 
 def test_a_machine_that_is_not_ours_has_no_disk_for_cases() -> None:
-    assert inside.attach(Arena(), "ext4") == "no disk with a filesystem ext4 for cases"
+    assert inside.attach(Beside(), "ext4") == "no disk with a filesystem ext4 for cases"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root's work")
-def test_a_disk_is_emptied_whatever_was_left_on_it(tmp_path: Path) -> None:
+def test_a_disk_is_emptied_whatever_was_left_on_it(tmp_path: Path, task: Task) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/file").write_text("left")
     (tmp_path / "link").symlink_to("a")
     tmp_path.chmod(0o700)
-    inside.empty(str(tmp_path))
+    os.setxattr(tmp_path, "user.left", b"here")
+    inside.empty(task, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
+    assert os.listxattr(tmp_path) == []
     assert tmp_path.stat().st_mode & 0o7777 == 0o755

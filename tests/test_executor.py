@@ -13,7 +13,7 @@ import struct
 import pytest
 
 from ksem.backends import local
-from ksem.guest import executor, flags, process, syscalls
+from ksem.guest import beside, executor, flags, process, syscalls
 from ksem.guest.case import Broken
 from ksem.guest.executor import CLOSE, NOT_MADE, OPEN, PRCTL, At, Earlier, Gone, Task
 from ksem.guest.numbers import NUMBERS
@@ -144,7 +144,8 @@ def test_every_call_has_a_number() -> None:
 
 def test_another_architecture_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executor, "ARCHITECTURE", "vax")
+    monkeypatch.setattr(beside, "ARCHITECTURE", "vax")
     with pytest.raises(Unavailable, match=r"this machine is .*, and cases are run by vax code"):
         local.check(Column("local", "local", "host"))
     with pytest.raises(OSError, match="vax machine code"):
-        executor.Arena()
+        beside.Beside()

@@ -14,9 +14,10 @@ import pytest
 from made import FarSide
 
 from ksem import bootstrap
+from ksem.conversation import MARGIN
 from ksem.guest import wire
 from ksem.guest.wire import Channel
-from ksem.machine import MARGIN, Machine, Request, guest_modules
+from ksem.machine import Machine, Request, guest_modules
 from ksem.model import KsemError, Lost
 
 READY = {"ready": wire.PROTOCOL, "magic": importlib.util.MAGIC_NUMBER.hex()}
@@ -68,8 +69,8 @@ def test_an_observation_comes_back_with_its_trace() -> None:
     answer = run(one)
     assert (answer.status, answer.observation, answer.reason) == ("observed", {"is": "so"}, "")
     assert answer.trace == (r'["main", "mnt:0", "write_file", ["\"/proc/<main>/uid_map\"", "\"\""], "0"]',)
-    assert far.sent == [{"load": {"cases.area.thing": "text"}}, {"run": {
-        "case": "cases.area.thing", "params": {"flag": "ro"}, "needs": ["root"], "deadline": 2.0}}]
+    assert far.sent == [{"needs": ["root"]}, {"load": {"cases.area.thing": "text"}}, {"run": {
+        "case": "cases.area.thing", "params": {"flag": "ro"}, "deadline": 2.0}}]
     assert far.timeouts[-1] == 2.0 + MARGIN
 
 
@@ -80,6 +81,17 @@ def test_a_case_is_sent_once_and_again_when_it_was_edited() -> None:
     run(one, "edited")
     assert [message["load"] for message in far.sent if "load" in message] == [
         {"cases.area.thing": "text"}, {"cases.area.thing": "edited"}]
+
+
+def test_what_a_case_needs_is_asked_for_once_and_what_lacks_it_is_not_run() -> None:
+    one, far = machine({"loaded": 1}, OBSERVED)
+    lacking = Request("area.other", "text", {}, ("nothing",), 2.0)
+    for _ in range(2):
+        answer = one.run(lacking)
+        assert (answer.status, answer.reason, answer.trace) == ("unsupported", "there is nothing", ())
+    assert far.sent == [{"needs": ["nothing"]}]
+    assert one.run(request(), lacking).status == "observed"
+    assert one.run(lacking).status == "unsupported"
 
 
 @pytest.mark.parametrize("status", ["unsupported", "broken"])
@@ -102,9 +114,9 @@ def test_the_next_case_is_under_way_before_the_answer_to_the_first_is_given() ->
     one, far = machine({"loaded": 1}, {**OBSERVED, "trace": 3}, {"loaded": 1}, OBSERVED)
     with pytest.raises(Lost):
         one.run(request(), request("rw", "edited"))
-    assert [next(iter(message)) for message in far.sent] == ["load", "run", "load", "run"]
+    assert [next(iter(message)) for message in far.sent] == ["needs", "load", "run", "load", "run"]
     assert one.run(request("rw", "edited")).observation == {"is": "so"}
-    assert len(far.sent) == 4
+    assert len(far.sent) == 5
     assert one.ahead is None
 
 
@@ -119,9 +131,10 @@ def test_a_machine_that_cannot_be_sent_the_next_case_costs_the_next(monkeypatch:
     def send(message: Any, timeout: float | None = None) -> None:
         if "run" in message and message["run"]["params"] == {"flag": "rw"}:
             raise wire.Timeout("full")
-        far.sent.append(message)
+        told(message, timeout)
 
     one, far = machine({"loaded": 1}, OBSERVED)
+    told = far.send
     monkeypatch.setattr(far, "send", send)
     assert one.run(request(), request("rw")).status == "observed"
     with pytest.raises(Lost, match="stopped listening"):

@@ -14,8 +14,8 @@ from made import behaviour, case, cell
 
 from ksem import store
 from ksem.guest import disks, modules, needs, syscalls
+from ksem.guest.beside import Beside
 from ksem.guest.case import Rule
-from ksem.guest.executor import Arena
 from ksem.model import Cell, KsemError
 from ksem.seen import ABSENT, is_told, values, why_unknown
 from ksem.selection import check_path, known_values, matching, parameter_sets, parsed
@@ -90,7 +90,7 @@ def test_the_values_of_a_cell() -> None:
 
 def test_the_reasons_of_the_probes_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the guest really says: what its machine lacks tells nothing of the kernel, a system call that is missing does."""
-    arena = Arena()
+    arena = Beside()
     monkeypatch.setattr(modules, "load", lambda name: "this kernel comes without such a module")
     reasons = [needs.PROBES["fs"](arena, "nosuchfs")]
     monkeypatch.setattr(modules, "load", lambda name: None)

@@ -13,7 +13,7 @@ attached mount it is EINVAL.
 
 from ksem.guest.case import Case, Rule
 from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, O
-from ksem.guest.lab import OTHER, OWNER, overflow_ids, user_name
+from ksem.guest.lab import OTHER, OWNER, user_name
 
 ROOT, INHERITED, OWN = "root", "root of a user namespace, inherited mount", "root of a user namespace, own mount"
 
@@ -69,7 +69,7 @@ CASE = Case(
 
 
 def observe(lab, fs, caller):
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     if caller == OWN:
         lab.enter_sandbox()
     mount_filesystem(lab, fs)

@@ -10,7 +10,6 @@ for any user who can reach an idmapped mount. It was mended with 6.18, and in 6.
 not ask there.
 """
 
-import os
 
 from ksem.guest.case import Case, Rule, Unsupported
 from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, STATMOUNT
@@ -57,7 +56,7 @@ FATAL = ("6.15.", "6.16.")
 
 
 def observe(lab, reader):
-    if os.uname().release.startswith(FATAL):
+    if lab.machine.release.startswith(FATAL):
         raise Unsupported("a NULL dereference in statmount_string() ends this kernel (0778ac7df513, 6.18)")
     lab.tmpfs("plain")
     if answer(lab, "plain") == "ENOSYS":

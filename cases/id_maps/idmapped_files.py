@@ -14,7 +14,7 @@ can be given to it: EOVERFLOW.
 
 from ksem.guest.case import Case, Unsupported
 from ksem.guest.flags import AT, AT_FDCWD, CLONE, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, O
-from ksem.guest.lab import OTHER, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import OTHER, OVERFLOW, OWNER, user_name
 
 # What the filesystem stores: what the mount shows. For groups the same.
 SHOWN = {OWNER: OTHER}
@@ -86,7 +86,7 @@ def tried(lab, by, name):
         "read": ("try_open", path, 0), "write": ("try_open", path, O.WRONLY), "chmod": ("chmod", path, 0o640),
         "chown to the builder": ("chown", path, OWNER, OWNER), "chown to the client": ("chown", path, OTHER, OTHER),
     }
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     shown = user_name(by.statx(AT_FDCWD, path, 0, 0x7FF)["uid"], overflow)
     results = dict(zip(calls, by.batch(calls.values())))
     return dict(results, shown=shown, stored=user_name(lab.status("files/" + name)["uid"]))

@@ -18,7 +18,7 @@ Root, who joins without being mapped, has all capabilities and is the overflow u
 
 from ksem.guest.case import Case, Rule
 from ksem.guest.flags import AT, CLONE, PR
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, user_name
 
 # Real and effective user of who joins.
 JOINERS = {
@@ -84,7 +84,7 @@ def observe(lab, joiner, target):
     process = lab.mapped("inside", *MAPS, apart=True)
     if target not in TARGETS:
         descriptor = own if target == "its parent" else process.open("/proc/self/ns/user", 0, 0)
-        return joined(process, descriptor)
+        return joined(lab, process, descriptor)
     if target != "first":
         make_inside(process, 1 if "another" in target else 0)
     path = "/proc/%d/ns/user" % process.pid
@@ -94,12 +94,12 @@ def observe(lab, joiner, target):
     by.values([("setgroups", 0, []), ("setresgid", GROUP, GROUP, GROUP), ("setresuid", real, effective, effective)])
     opened, error = by.issue("open", [path, 0, 0])
     found = error or "ok: " + by.statx(opened, "", AT.EMPTY_PATH, 0x7FF)["type"]
-    return dict(joined(by, descriptor), open=found)
+    return dict(joined(lab, by, descriptor), open=found)
 
 
-def joined(process, descriptor):
+def joined(lab, process, descriptor):
     setns, now = process.batch([("setns", descriptor, CLONE.NEWUSER), ("credentials", "/proc/self")])
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     uids = [user_name(uid, overflow) for uid in now["uid"][:2]]
     return {"setns": setns, "uid": uids, "capabilities": now["capabilities"]}
 

@@ -9,7 +9,6 @@ Where all that is asked for is the user's own group, newgidmap maps it, and deni
 ask of him; with subordinate groups beside it, it leaves setgroups allowed.
 """
 
-import os
 
 from ksem.guest.case import Case, Unsupported
 from ksem.guest.flags import CLONE, MS
@@ -55,7 +54,7 @@ CASE = Case(
 
 
 def observe(lab, entry):
-    programs = {file: found(name) for file, name in PROGRAMS.items()}
+    programs = {file: found(lab, name) for file, name in PROGRAMS.items()}
     tables = {"passwd": "ksem:x:%d:%d::/:/bin/sh\nother:x:%d:%d::/:/bin/sh\n" % (OWNER, GROUP, OTHER, OTHER),
               "subuid": "", "subgid": ""}
     if entry == "with subordinate ids":
@@ -81,9 +80,9 @@ def observe(lab, entry):
     return seen
 
 
-def found(name):
+def found(lab, name):
     for directory in DIRECTORIES:
-        if os.access(directory + "/" + name, os.X_OK):
+        if lab.executable(directory + "/" + name):
             return directory + "/" + name
     raise Unsupported("newuidmap and newgidmap are not installed")
 

@@ -11,7 +11,7 @@ That needs no capability. The descriptor is the key: here all are opened by root
 
 from ksem.guest.case import Case
 from ksem.guest.flags import CLONE, IOCTL, PR
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, user_name
 
 # The first namespace is OWNER's, and calls OWNER 0 and OTHER 1. There OTHER made the second.
 ASKERS = ("root", "a stranger", "in the first", "in the second", "in a sibling")
@@ -58,7 +58,7 @@ def observe(lab, asker):
     paths = ("/proc/%d/ns/user" % first.pid, "/proc/%d/ns/user" % second.pid, "/proc/%d/ns/mnt" % second.pid)
     outer, inner, mounts = lab.values(("open", path, 0, 0) for path in paths)
     by = start(lab, asker, outer, inner)
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     results = by.batch([("ioctl", mounts, request) for request in
                         (IOCTL.NS_GET_USERNS, IOCTL.NS_GET_OWNER_UID, IOCTL.NS_GET_PARENT)])
     return {"first": asked(by, outer, overflow), "second": asked(by, inner, overflow),

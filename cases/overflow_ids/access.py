@@ -12,7 +12,7 @@ sandbox's own. One of its own is no protection: there the same calls succeed.
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, W_OK, O
-from ksem.guest.lab import GROUP, OTHER, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
 
 OWNERS = {"root": 0, "other": OTHER, "own": OWNER}
 # Of the directory and of the files in it.
@@ -65,7 +65,7 @@ CASE = Case(
 
 
 def observe(lab, owner, mode):
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     plain = lab.become(lab.fork("plain"), OWNER, GROUP)
     inside = lab.mapped("inside", {0: OWNER}, {0: GROUP})
     table = {}

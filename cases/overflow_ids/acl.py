@@ -13,7 +13,7 @@ import struct
 
 from ksem.guest.case import Case, Unsupported
 from ksem.guest.flags import CLONE, O
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, user_name
 
 NAME = "system.posix_acl_access"
 NO_ID = 2 ** 32 - 1
@@ -104,7 +104,7 @@ def tried(lab, process, name):
         "write it back": process.attempt.setxattr(name, NAME, text, 4 + 8 * len(entries(text)), 0),
         "set": {},
     }
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     for wanted, number in WANTED.items():
         outcome = set_list(process, name, [(USER, overflow if number == OVERFLOW else number)])
         if outcome == "ok":

@@ -13,7 +13,7 @@ A program must read the number where it needs it, and not count on 65534.
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, CLONE, W_OK
-from ksem.guest.lab import GROUP, OVERFLOW, OWNER, overflow_ids
+from ksem.guest.lab import GROUP, OVERFLOW, OWNER
 
 SYSCTLS = ("kernel.overflowuid", "kernel.overflowgid", "fs.overflowuid", "fs.overflowgid")
 VALUE = 4242
@@ -51,7 +51,7 @@ CASE = Case(
 def observe(lab, sysctl):
     path = "/proc/sys/" + sysctl.replace(".", "/")
     before = lab.read_file(path)
-    names = dict(zip(map(str, overflow_ids()), (OVERFLOW, OVERFLOW)))
+    names = dict(zip(map(str, lab.overflow_ids()), (OVERFLOW, OVERFLOW)))
     lab.file("root's")
     user = lab.become(lab.fork("user"), OWNER, GROUP)
     inside = lab.mapped("inside", {0: OWNER}, {0: GROUP})

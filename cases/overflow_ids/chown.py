@@ -12,7 +12,7 @@ A failed call leaves owner and group as they were, which is read from outside.
 """
 
 from ksem.guest.case import Case
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, user_name
 
 MAPS = {
     "one id, as root": ({0: OWNER}, {0: GROUP}),
@@ -70,7 +70,7 @@ CASE = Case(
 
 
 def observe(lab, mapped):
-    overflow = overflow_ids()
+    overflow = lab.overflow_ids()
     lab.tmpfs("files")
     for name, owner in FILES.items():
         lab.file("files/" + name, 0o644, *owner)

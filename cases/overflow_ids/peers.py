@@ -13,7 +13,7 @@ real user.
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AF, SO, SOCK, SOL
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, user_name
 
 # Which ids a process has, and the numbers of users and groups that its namespace knows.
 PROCESSES = {
@@ -81,7 +81,7 @@ CASE = Case(
 
 def observe(lab, server, client):
     lab.chmod(".", 0o777)
-    overflow = overflow_ids()
+    overflow = lab.overflow_ids()
     first, second = make(lab, server, "server"), make(lab, client, "client")
     listening = first.socket(AF.UNIX, SOCK.STREAM, 0)
     first.values([("bind", listening, "door"), ("listen", listening, 1)])

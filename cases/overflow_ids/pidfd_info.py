@@ -8,7 +8,7 @@ before 6.11, where a pidfd knew none).
 
 from ksem.guest.case import Case, Rule
 from ksem.guest.flags import CLONE
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, user_name
 
 READERS = {"the machine's root": None, "one id": ({0: OWNER}, {0: GROUP}),
            "two ids": ({0: OWNER, 1: OTHER}, {0: GROUP, 1: OTHER}), "no maps": ({}, {})}
@@ -55,7 +55,7 @@ CASE = Case(
 
 
 def observe(lab, reader):
-    overflow = overflow_ids()
+    overflow = lab.overflow_ids()
     process = lab.fork("seen")
     by = process.fork("reader")
     # While their parent still is root, as the lab's first process is another's child.

@@ -14,7 +14,7 @@ those files are the overflow user's: why a sandbox must make itself dumpable bef
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, CLONE, PR, O
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, user_name
 
 READERS = {"the machine's root": None, "one id": ({0: OWNER}, {0: GROUP}),
            "two ids": ({0: OWNER, 1: OTHER}, {0: GROUP, 1: OTHER}),
@@ -60,7 +60,7 @@ CASE = Case(
 
 
 def observe(lab, reader):
-    overflow = overflow_ids()
+    overflow = lab.overflow_ids()
     # Root by sudo is in root's group, the first process of a bare kernel in none.
     lab.setgroups(0, [])
     processes = {"root": lab}

@@ -14,7 +14,7 @@ With two ids mapped, the first process can become the second.
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, CLONE
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, user_name
 
 # What the namespace calls users and groups.
 MAPS = {
@@ -78,7 +78,7 @@ CASE = Case(
 
 
 def observe(lab, mapped):
-    overflow = overflow_ids()
+    overflow = lab.overflow_ids()
     lab.tmpfs("files")
     for name, (uid, gid) in FILES.items():
         lab.file("files/" + name, 0o644, uid, gid)

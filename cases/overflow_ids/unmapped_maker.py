@@ -14,7 +14,7 @@ O_TMPFILE was forgotten: it made a file of somebody without an id, until 7.2 and
 
 from ksem.guest.case import Case, Rule
 from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, SOCK, O, S
-from ksem.guest.lab import GROUP, OVERFLOW, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OVERFLOW, OWNER, user_name
 
 PLACES = ("the machine's", "its own")
 MAPS = {"both": ({0: OWNER}, {0: GROUP}), "user alone": ({0: OWNER}, {}), "group alone": ({}, {0: GROUP}), "neither": ({}, {})}
@@ -60,7 +60,7 @@ CASE = Case(
 
 
 def observe(lab, place, mapped):
-    overflow = overflow_ids()
+    overflow = lab.overflow_ids()
     lab.mkdir("place", 0o777)
     lab.chmod("place", 0o777)
     process = lab.become(lab.fork("maker"), OWNER, GROUP)

@@ -12,7 +12,7 @@ that will not be mapped. An ordinary user cannot (EPERM); but it can use a direc
 
 from ksem.guest.case import Case
 from ksem.guest.flags import AT_FDCWD, CLONE, MNT, MS
-from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OVERFLOW, OWNER, numbers, user_name
 
 # The ids of the user namespace: inside to outside.
 MAPS = {
@@ -64,7 +64,7 @@ CASE = Case(
 
 
 def observe(lab, ids):
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     lab.mkdir("root", 0o755)
     lab.mkdir("root/template", 0o755)
     lab.chown("root", OWNER, GROUP)

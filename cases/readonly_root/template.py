@@ -19,7 +19,7 @@ own sandboxes and locking by one more unshare would need.
 
 from ksem.guest.case import Case
 from ksem.guest.flags import CLONE, MNT, MS, O
-from ksem.guest.lab import GROUP, OTHER, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
 
 OWNERS = {"root": (0, 0), "other": (OTHER, OTHER), "own": (OWNER, GROUP)}
 DIRECTORIES = ("gnu", "gnu/store", "tmp", "proc", "dev")
@@ -67,7 +67,7 @@ CASE = Case(
 
 
 def observe(lab, owner, entered, mode, capabilities):
-    overflow = overflow_ids()[0]
+    overflow = lab.overflow_ids()[0]
     build(lab, OWNERS[owner], int(mode, 8))
     inside = 0 if capabilities else 1000
     lab.become(lab, OWNER, GROUP)

@@ -12,7 +12,7 @@ does. Root takes it, and clears it. Directories keep their bits all the way.
 
 from ksem.guest.case import Case
 from ksem.guest.flags import CAP, CLONE
-from ksem.guest.lab import GROUP, OTHER, OWNER, overflow_ids, user_name
+from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
 
 TREE = ("program", "directory")
 BEFORE = {"program": "06755 owner", "directory": "03755 owner"}
@@ -80,7 +80,7 @@ def start(lab, caller):
     if "namespace" in caller:
         daemon.unshare(CLONE.NEWUSER)
         lab.map_ids(daemon, {0: OWNER}, {0: GROUP})
-        return daemon, 0, overflow_ids()[0]
+        return daemon, 0, lab.overflow_ids()[0]
     return daemon, OWNER, OTHER
 
 

@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ksem import bzimage, cache, disks, initramfs, kernel_modules
+from ksem import bzimage, cache, directing, disks, initramfs, kernel_modules
 from ksem.backends import Running
 from ksem.guest import init, wire
 from ksem.guest.disks import serial
+from ksem.guest.proxy import PORT
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
@@ -50,7 +51,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     for accelerator in candidates:
         started = time.monotonic()
         with contextlib.ExitStack() as stack:
-            running = stack.enter_context(_booted(image, archive, attached, accelerator, log))
+            running, memory, bell = stack.enter_context(_booted(image, archive, attached, accelerator, log))
             try:
                 running.start(min(column.deadline, KVM_BOOT) if accelerator == "kvm" else column.deadline)
             except Lost as loss:
@@ -60,6 +61,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
                 cache.set_boot_note("accelerator", "tcg")
                 continue
             say(f"booted {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
+            stack.enter_context(directing.directed(running, memory, bell, log.with_suffix(".cases.log")))
             yield Running(running, {"backend": "qemu", "accelerator": accelerator})
             return
 
@@ -82,29 +84,32 @@ def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
 
 
 @contextlib.contextmanager
-def _booted(image: bytes, archive: bytes, attached: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[Machine]:
-    """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
+def _booted(image: bytes, archive: bytes, attached: Mapping[str, Path], accelerator: str,
+            log: Path) -> Iterator[tuple[Machine, int, int]]:
+    """QEMU with its agent's line, memory that it shares and the bell; killed at the end, as nothing in it is to be kept."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    with (_anonymous("kernel", image) as kernel, _anonymous("initramfs", archive) as initrd,
-          _anonymous("shared", bytes(init.SHARED)) as memory):
-        shared = wire.Shared(mmap.mmap(memory, init.SHARED), upper=False, seen=False)
-        process = subprocess.Popen(
-            [*_watched(), *command(f"/proc/self/fd/{kernel}", f"/proc/self/fd/{initrd}", accelerator, log),
-             *_drives(attached), *_sharing(f"/proc/self/fd/{memory}")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            pass_fds=[kernel, initrd, memory], start_new_session=True, bufsize=0)
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
-    try:
-        channel = wire.Channel(process.stdout.fileno(), process.stdin.fileno(), shared)
-        yield Machine(channel, lambda: _last_words(process, log))
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            stream.close()
+    with _anonymous("shared", bytes(init.SHARED)) as memory, _pipe() as (bell, ringing):
+        with _anonymous("kernel", image) as kernel, _anonymous("initramfs", archive) as initrd:
+            shared = wire.Shared(memoryview(mmap.mmap(memory, init.SHARED))[:init.TALK], upper=False, seen=False)
+            process = subprocess.Popen(
+                [*_watched(), *command(f"/proc/self/fd/{kernel}", f"/proc/self/fd/{initrd}", accelerator, log),
+                 *_drives(attached), *_sharing(f"/proc/self/fd/{memory}", f"/proc/self/fd/{ringing}")],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                pass_fds=[kernel, initrd, memory, ringing], start_new_session=True, bufsize=0)
+        # Whoever hears the bell must hear that QEMU is gone.
+        os.close(ringing)
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        try:
+            channel = wire.Channel(process.stdout.fileno(), process.stdin.fileno(), shared)
+            yield Machine(channel, lambda: _last_words(process, log)), memory, bell
+        finally:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                stream.close()
 
 
 @contextlib.contextmanager
@@ -117,6 +122,16 @@ def _anonymous(name: str, content: bytes) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    """A pipe: the end to read from, and the one to write to, which the caller closes."""
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        os.close(reading)
 
 
 def command(image: str, initrd: str, accelerator: str, log: Path) -> list[str]:
@@ -137,10 +152,11 @@ def _drives(images: Mapping[str, Path]) -> list[str]:
         "-device", f"nvme,drive={name},serial={serial(name)}")]
 
 
-def _sharing(memory: str) -> list[str]:
-    """Memory that we and the machine both see, where ksem.guest.init looks for it."""
+def _sharing(memory: str, bell: str) -> list[str]:
+    """Memory that we and the machine both see, where ksem.guest.init looks for it, and a port that its proxy rings at."""
     return ["-object", f"memory-backend-file,id=shared,mem-path={memory},size={init.SHARED},share=on",
-            "-device", f"ivshmem-plain,memdev=shared,addr={init.SLOT}"]
+            "-device", f"ivshmem-plain,memdev=shared,addr={init.SLOT}",
+            "-chardev", f"file,id=bell,path={bell}", "-device", f"isa-debugcon,iobase={PORT},chardev=bell"]
 
 
 def accelerators() -> list[str]:

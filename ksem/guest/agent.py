@@ -2,10 +2,12 @@
 
 Contract: the standard library and ksem.guest. Requests and answers are JSON objects on a `wire.Channel`:
 
-    {"load": {module: source}}                       -> {"loaded": count}
-    {"environment": [option]}                        -> environment.environment(...)
-    {"run": {"case", "params", "needs", "deadline"}}  -> {"status": ..., "trace": [...], ...}
-    {"stop": true}                                   -> {"stopped": true}, and the agent returns
+    {"load": {module: source}}                -> {"loaded": count}
+    {"environment": [option]}                 -> environment.environment(...)
+    {"needs": [need]}                         -> {"missing": the first reason why a case cannot run here, or null}
+    {"proxy": true}                           -> {"proxy": what `outside` has to know, or null: it cannot direct this machine}
+    {"run": {"case", "params", "deadline"}}   -> {"status": ..., "trace": [...], ...}
+    {"stop": true}                            -> {"stopped": true}, and the agent returns
 
 The status of a run is `observed` (with "observation"), `unsupported` (with "reason") or `broken` (with "reason" and
 "traceback"). `observe` runs in a director, a child of the agent that makes none of the case's calls, and directs processes that
@@ -21,11 +23,13 @@ import os
 import select
 import signal
 import time
-from typing import Any, Callable, Dict, List, NoReturn, Optional
+from types import MappingProxyType
+from typing import Any, Callable, Dict, Mapping, NoReturn, Optional
 
-from ksem.guest import environment, lab, needs
+from ksem.guest import environment, lab, needs, proxy
+from ksem.guest.beside import Beside, block_signals, prctl, reap
 from ksem.guest.case import Broken, Unsupported
-from ksem.guest.executor import Arena, block_signals, prctl
+from ksem.guest.executor import Arena, Dead
 from ksem.guest.flags import PR
 from ksem.guest.trace import Trace
 from ksem.guest.wire import LIMIT, Channel
@@ -45,20 +49,26 @@ def main(channel: Channel, sources: Any) -> None:
     """Serve requests until the host says stop."""
     # Orphans of a case come to us, wherever we run, so that none can outlive its case.
     prctl(PR.SET_CHILD_SUBREAPER, 1)
-    agent = Agent(sources)
-    agent.rehearse()
+    arena = Beside()
+    _rehearse(arena)
     # What is there now lives as long as we do: a child that looks for garbage in it would copy every page of it.
     gc.disable()
     # Python 3.6 has none.
     getattr(gc, "freeze", gc.collect)()
+    serve(channel, Agent(arena, sources), {
+        "environment": lambda options: environment.environment(arena, options),
+        "needs": lambda wanted: {"missing": needs.missing(wanted, arena)},
+        "proxy": lambda _: {"proxy": proxy.start(channel.beyond) if channel.beyond is not None else None}})
+
+
+def serve(channel: Channel, agent: "Agent", others: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})) -> None:
+    """Say that we have started, and answer requests until one says stop. others: what only this agent answers."""
     channel.send({"started": True})
     while True:
         request = channel.receive()
         if "load" in request:
             agent.load(request)
             channel.send({"loaded": len(request["load"])})
-        elif "environment" in request:
-            channel.send(environment.environment(agent.arena, request["environment"]))
         elif "run" in request:
             channel.send_text(agent.run(request["run"]))
         elif "stop" in request:
@@ -66,14 +76,33 @@ def main(channel: Channel, sources: Any) -> None:
             channel.send({"stopped": True})
             return
         else:
-            channel.send({"unknown": sorted(request)})
+            answers = [answer(request[name]) for name, answer in others.items() if name in request]
+            channel.send(answers[0] if answers else {"unknown": sorted(request)})
+
+
+def _rehearse(arena: Arena) -> None:
+    """Do once what every run does: what Python builds at a first use, directors inherit instead of building it anew.
+
+    Under emulation that is most of what a child costs (page faults, 30 to 70 us each).
+    """
+    before = block_signals()
+    answer = _observed(arena, {"deadline": 60.0, "params": {}}, _rehearsal)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert answer["status"] == "observed", answer
+    _text(answer)
+
+
+def _rehearsal(bench: lab.Lab) -> Dict[str, Any]:
+    bench.file("file")
+    bench.fork("second").attempt.umount2("", 0)
+    return {"status": bench.status("file"), "mount": bench.mountinfo(lab.ROOT)["flags"]}
 
 
 class Agent:
     """Has the arena of all processes, the modules that were sent, and the director, if there is one."""
 
-    def __init__(self, sources: Any) -> None:
-        self.arena = Arena()
+    def __init__(self, arena: Arena, sources: Any) -> None:
+        self.arena = arena
         self._sources = sources
         self._director: Optional[Director] = None
 
@@ -85,12 +114,6 @@ class Agent:
 
     def run(self, request: Dict[str, Any]) -> bytes:
         """One case with one parameter set: the answer as JSON, passed on as the director wrote it."""
-        try:
-            reason = needs.missing(request["needs"], self.arena)
-        except Exception as problem:
-            return _text(_broken("%s: %s" % (type(problem).__name__, problem), _traceback()))
-        if reason:
-            return _text({"status": "unsupported", "reason": reason, "trace": []})
         if self._director is None:
             self._director = Director(self.arena, self._sources)
         text = self._director.ask(request)
@@ -109,24 +132,9 @@ class Agent:
         self._director = None
         if director is not None:
             director.close()
-        return _reap(director.pid if director is not None else 0)
-
-    def rehearse(self) -> None:
-        """Do once what every director does: what Python builds at a first use, they inherit instead of building it anew.
-
-        Under emulation that is most of what a child costs (page faults, 30 to 70 us each).
-        """
-        before = block_signals()
-        answer = _observed(self.arena, {"deadline": 60.0, "params": {}}, _rehearsal)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        assert answer["status"] == "observed", answer
-        _text(answer)
-
-
-def _rehearsal(bench: lab.Lab) -> Dict[str, Any]:
-    bench.file("file")
-    bench.fork("second").attempt.umount2("", 0)
-    return {"status": bench.status("file"), "mount": bench.mountinfo(lab.ROOT)["flags"]}
+        status = reap(director.pid) if director is not None else 0
+        self.arena.recover()
+        return status
 
 
 class Director:
@@ -209,9 +217,11 @@ def _observed(arena: Arena, request: Dict[str, Any], observe: Observe) -> Answer
         answer = {"status": "unsupported", "reason": str(missing)}
     except Broken as problem:
         answer = _broken(str(problem), _traceback())
+    except Dead:
+        raise
     except BaseException as problem:
         answer = _broken("%s: %s" % (type(problem).__name__, problem), _traceback())
-    _reap(main.pid)
+    arena.reap(main.pid)
     return _answered(trace, answer)
 
 
@@ -260,41 +270,3 @@ def _read(descriptor: int, deadline: float) -> Optional[bytes]:
         if text.endswith(END):
             return text
     return None
-
-
-def _reap(pid: int) -> int:
-    """Kill a child and all others, down to whatever they left behind: orphans are ours, one generation after another.
-
-    The wait status of the first, if there is one (0: none).
-    """
-    status = 0
-    children = [pid] if pid else _children()
-    while children:
-        for child in children:
-            _kill(child)
-        for child in children:
-            code = os.waitpid(child, 0)[1]
-            status = code if child == pid else status
-        children = _children() if _has_children() else []
-    return status
-
-
-def _has_children() -> bool:
-    """Whether there is any child: cheaper than to ask which."""
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _children() -> List[int]:
-    with open("/proc/self/task/%d/children" % os.getpid()) as file:
-        return [int(word) for word in file.read().split()]
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

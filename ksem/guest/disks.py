@@ -1,22 +1,26 @@
 """The disks that came along with a machine, one filesystem each: found by their serial, given out empty.
 
-Contract: the standard library, `executor`, `modules`, `syscalls`. Only a machine that we booted has such disks; which of them
-is nvme0 differs from boot to boot. Items run one after another on the same filesystem, and it stays mounted between them, out
-of sight, as mounting anew costs an emulated machine 50 to 100 ms: a case that remounts it read-only makes it writable again.
+Contract: the standard library, `executor`, `beside`, `modules`, `readers`, `syscalls`. Only a machine that we booted has such
+disks; which of them is nvme0 differs from boot to boot. Items run one after another on the same filesystem. It stays mounted
+between them, out of sight, as mounting anew costs an emulated machine 50 to 100 ms: a case that remounts it read-only makes it
+writable again.
 """
 
 import glob
 import os
 import time
-from typing import Optional
+from typing import Any, Optional, Sequence
 
-from ksem.guest import modules, syscalls
-from ksem.guest.executor import Arena
-from ksem.guest.flags import MNT
+from ksem.guest import modules, readers, syscalls
+from ksem.guest.beside import Beside
+from ksem.guest.case import Broken
+from ksem.guest.executor import Outcome, Step, Task
+from ksem.guest.flags import MNT, errno_name
 
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
 # Seconds until disks that are there must have been found by their driver, which looks for them beside the boot.
 PATIENCE = 5.0
+_CHMOD, _CHOWN, _LISTXATTR, _NAMES = 90, 92, 194, 4096
 
 
 def serial(name: str) -> str:
@@ -29,7 +33,7 @@ def device(name: str) -> str:
     return "/dev/" + serial(name)
 
 
-def attach(arena: Arena, name: str) -> Optional[str]:
+def attach(arena: Beside, name: str) -> Optional[str]:
     """Have the disk with that filesystem ready for cases: None, or why there is none."""
     found = _found(name) if os.path.isdir(modules.DIRECTORY) else None
     if found is None:
@@ -59,20 +63,37 @@ def _found(name: str) -> Optional[str]:
     return None
 
 
-def empty(top: str) -> None:
+def empty(task: Task, top: str) -> None:
     """Remove what an earlier item left on a disk that is mounted there, and make its root as it was."""
-    os.chown(top, 0, 0)
-    os.chmod(top, 0o755)
-    for name in os.listxattr(top):
-        os.removexattr(top, name)
-    for name in os.listdir(top):
-        _remove(os.path.join(top, name))
+    for name in _must(task.make(_as_it_was, top)):
+        _must(syscalls.execute(task, "removexattr", [top, name]))
+    _remove_all(task, top)
 
 
-def _remove(path: str) -> None:
-    if os.path.islink(path) or not os.path.isdir(path):
-        os.unlink(path)
-        return
-    for name in os.listdir(path):
-        _remove(os.path.join(path, name))
-    os.rmdir(path)
+def _as_it_was(task: Task, top: str) -> Step:
+    """Owner and mode of a directory, in one turn with the names of its extended attributes, which are the value."""
+    path, names = task.arena.text(top), task.arena.reserve(_NAMES)
+
+    def outcome(results: Sequence[int]) -> Outcome:
+        failed = [errno_name(-result) for result in results if result < 0]
+        return (None, failed[0]) if failed else (
+            [name.decode() for name in task.arena.take(names, results[2]).split(b"\0") if name], None)
+
+    return [(_CHOWN, path, 0, 0), (_CHMOD, path, 0o755), (_LISTXATTR, path, names, _NAMES)], outcome
+
+
+def _remove_all(task: Task, directory: str) -> None:
+    for name in _must(task.make(readers.list_directory, directory)):
+        path = os.path.join(directory, name)
+        _, error = syscalls.execute(task, "unlink", [path])
+        if error == "EISDIR":
+            _remove_all(task, path)
+            error = syscalls.execute(task, "rmdir", [path])[1]
+        _must((None, error))
+
+
+def _must(outcome: Outcome) -> Any:
+    value, error = outcome
+    if error is not None:
+        raise Broken("a disk cannot be emptied: %s" % error)
+    return value

@@ -10,7 +10,7 @@ import zlib
 from typing import Any, Dict, List, Optional, Sequence
 
 from ksem.guest import readers
-from ksem.guest.executor import Arena
+from ksem.guest.beside import Beside
 
 SYSCTLS = (
     "fs/overflowgid", "fs/overflowuid", "fs/protected_fifos", "fs/protected_hardlinks", "fs/protected_regular",
@@ -20,7 +20,7 @@ SYSCTLS = (
 )
 
 
-def environment(arena: Arena, options: Sequence[str]) -> Dict[str, Any]:
+def environment(arena: Beside, options: Sequence[str]) -> Dict[str, Any]:
     """Release and version as uname(2) gives them, architecture, command line, configuration, distribution, LSMs, sysctls.
 
     A sysctl that is not there is None; user.max_user_namespaces is `some` or `0`, as its number
@@ -73,7 +73,7 @@ def _system() -> Optional[str]:
     return None
 
 
-def _root(arena: Arena) -> str:
+def _root(arena: Beside) -> str:
     """What the machine's / is, and how mounts below it propagate: `ext4 shared`."""
     with arena.process() as task:
         mount, _ = task.make(readers.mountinfo, "/")

@@ -9,47 +9,28 @@ namespaces, descriptors and working directory), for a switch to another address 
 addresses. One thing that a process can be asked about belongs to its memory: whether it is dumpable (PR_SET_DUMPABLE in
 prctl(2)), on which hangs who may look into its /proc. It is kept for each process, and set whenever its turn comes. Whoever
 is to be looked at while another one differs in it is forked with memory of its own.
+
+Whoever directs is an interpreter beside them (`beside`), or one outside their machine that sees the same memory (`outside`).
 """
 
-import contextlib
-import ctypes
-import mmap
+import abc
 import os
 import signal
 import struct
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
-# The loop of a process; rsp is its mailbox, and the stack that it never uses. Offsets: 0 state (0 waits, 1 is to work,
-# 2 is done), 8 first call, 16 end of the calls, 24 how long to wait for work. A call is ten words: number, six
-# arguments, result, where the first argument is to be taken from, and a mask: all ones where a failure ends the turn.
-_LOOP = bytes.fromhex(
-    "8b0424 83f801 7421"                                # wait: state == 1? then work
-    "4889e7 31f6 89c2 4c8b542418 b8ca000000 0f05"       # futex(mailbox, FUTEX_WAIT, state, how long)
-    "83f892 75e0 31ff b8e7000000 0f05"                  # ETIMEDOUT: exit_group(0), or wait on
-    "488b5c2408"                                        # work: from the first call
-    "483b5c2410 7339"                                   # next: to the end, then done
-    "488b4b40 488b39 488b7310 488b5318 4c8b5320 4c8b4328 4c8b4b30 488b03"
-    "4989e4 0f05 4939e4 75a3"                           # the call; on another stack we are its child, which waits
-    "48894338 488b4b48 4883c350 4885c8 79c0"            # its result; next, unless it failed and must not
-    "c7042402000000 4889e7 be01000000 89f2 b8ca000000 0f05"  # done: say so, futex(mailbox, FUTEX_WAKE, 1)
-    "e975ffffff"
-)
-# long tell(mailbox, timespec): set the state to 1, wake, and go on as:
-_TELL = bytes.fromhex("c70701000000 4989f0 be01000000 89f2 b8ca000000 0f05 4c89c6")
-# long hear(mailbox, timespec): wait for the state 2; 0, -EINTR or -ETIMEDOUT.
-_HEAR = bytes.fromhex("4989f2 31f6 8b17 31c0 83fa02 7411 b8ca000000 0f05 83f8fc 7405 83f892 75e6 4898 c3")
-# long begin(mailbox, loop): clone(CLONE_VM | SIGCHLD) onto the mailbox; its process id.
-_BEGIN = bytes.fromhex("4989f1 4889fe bf11010000 31d2 4531d2 4531c0 b838000000 0f05 85c0 7403 4898 c3 41ffe1")
 ARCHITECTURE = "x86_64"
 # The system calls that the runtime itself is made of (arch/x86/entry/syscalls/syscall_64.tbl).
 READ, WRITE, OPEN, CLOSE, CLONE, EXIT_GROUP, WAIT4, PRCTL, PIPE2, DUP2 = 0, 1, 2, 3, 56, 231, 61, 157, 293, 33
 # For wait4(2): whatever signal a child gives when it ends.
 WALL = 0x40000000
-_CLONE_VM, _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 0x100, 3, 4
-_CLOSE_RANGE, _ETIMEDOUT = 436, -110
-# The arena: code and the time to wait on its first page, mailboxes, then the turn at hand: calls and what they point to.
+CLONE_VM, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 0x100, 3, 4
+_CLOSE_RANGE = 436
+# The arena: code and times to wait on its first page, mailboxes, then the turn at hand: calls and what they point to; at its
+# end, what whoever directs keeps there.
 SIZE = 4 << 20
 _PATIENCE, _PULSE, _MAILBOXES, _ROOM = 1024, 1040, 4096, 32768
+OWN = SIZE - 65536
 _MAILBOX = 64
 # The size of a stack as clone3(2) wants to be told it: it ends at the mailbox, and nothing is ever on it.
 STACK = _MAILBOX
@@ -58,6 +39,8 @@ _CALL, _RESULT = 80, 56
 TURN, FULL = 700, SIZE // 2
 # Calls after which a process may be dumpable no more, or again: setresuid, setresgid, capset, prctl, unshare, setns.
 _CHANGING = frozenset((117, 119, 126, 157, 272, 308))
+# Which has no name in Python.
+CLOCK_REALTIME_COARSE = 5
 # The result of a call that was not made.
 NOT_MADE = -(1 << 62)
 # Seconds between two looks at whether a process that does not answer is still there.
@@ -66,6 +49,10 @@ PULSE = 0.05
 
 class Gone(Exception):
     """The process ended, though it was not told to."""
+
+
+class Dead(BaseException):
+    """The machine is no more, or does not answer: nobody is to take it for a case's own failure."""
 
 
 class Earlier:
@@ -90,16 +77,10 @@ Outcome = Tuple[Any, Optional[str]]
 Step = Tuple[Sequence[Call], Callable[[Sequence[int]], Outcome]]
 
 
-_libc = ctypes.CDLL(None)
 # What the arguments that a call does not have are, is nobody's business.
 _ENTRIES = [struct.Struct("=%dq" % length).pack_into for length in range(8)]
 _AFTER = struct.Struct("=3q").pack_into
 _PLACE = struct.Struct("=QQ").pack_into
-
-
-def prctl(option: int, value: int) -> int:
-    """prctl(2) for this interpreter itself."""
-    return int(_libc.prctl(ctypes.c_int(option), *(ctypes.c_ulong(word) for word in (value, 0, 0, 0))))
 
 
 class Memory:
@@ -109,36 +90,63 @@ class Memory:
         self.dumpable = dumpable
 
 
-# All but the two that are libc's own.
-_SIGNALS = [number for number in range(1, signal.NSIG) if number not in (32, 33)]
+class Surroundings(NamedTuple):
+    """What a director has to know of the machine that processes run on.
+
+    uid, gid: whose they are at first. table: the length of /proc/self/mountinfo. dumpable: whether their memory is.
+    """
+
+    uid: int
+    gid: int
+    release: str
+    table: int
+    dumpable: int
 
 
-def block_signals() -> Any:
-    """Let no signal but SIGKILL reach this process and those that it forks: the handlers of an interpreter are not theirs."""
-    return signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+class Arena(abc.ABC):
+    """Memory that is shared by whoever directs and all processes.
 
+    memory: SIZE bytes that can be written to. base: their address for the processes.
+    """
 
-class Arena:
-    """Memory that is shared by whoever directs and all processes."""
-
-    def __init__(self) -> None:
-        if os.uname().machine != ARCHITECTURE:
-            raise OSError("processes of cases are made of %s machine code: not for %s" % (ARCHITECTURE, os.uname().machine))
-        self.memory = mmap.mmap(-1, SIZE, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS,
-                                prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-        self.base = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        code = _LOOP + _TELL + _HEAR + _BEGIN
-        self.memory[:len(code)] = code
-        starts = (len(_LOOP), len(_LOOP + _TELL), len(_LOOP + _TELL + _HEAR))
-        # The interpreter keeps its lock: nothing of it is to run meanwhile, least of all in a process that shares its memory.
-        function = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_ulong, ctypes.c_ulong)
-        self.tell, self.hear, self._begin = (function(self.base + start) for start in starts)
-        # As it is now: what becomes of it under one case is not the next one's business.
-        self._dumpable = prctl(_PR_GET_DUMPABLE, 0)
-        self._shared = Memory(self._dumpable)
-        self.pulse = self.base + _PULSE
-        struct.pack_into("=qq", self.memory, _PULSE, 0, int(PULSE * 1e9))
+    def __init__(self, memory: Any, base: int, around: Surroundings) -> None:
+        self.memory, self.base, self.around = memory, base, around
+        self.shared = Memory(around.dumpable)
+        self.pulse = base + _PULSE
+        struct.pack_into("=qq", memory, _PULSE, 0, int(PULSE * 1e9))
         self.start(60.0)
+
+    @abc.abstractmethod
+    def begin(self, place: int) -> int:
+        """Make a child of whoever is the parent of all, on a mailbox: its process id or -errno."""
+
+    @abc.abstractmethod
+    def go(self, task: "Task") -> None:
+        """Have a process make the calls in its mailbox. Raises Gone."""
+
+    @abc.abstractmethod
+    def reap(self, pid: int) -> None:
+        """Kill the process that was begun, and all that it left behind."""
+
+    @abc.abstractmethod
+    def read(self, path: str) -> Optional[str]:
+        """A small file of the machine, as whoever is the parent of all sees it; None if there is none."""
+
+    @abc.abstractmethod
+    def executable(self, path: str) -> bool:
+        """Whether that is a program which whoever is the parent of all may run."""
+
+    @abc.abstractmethod
+    def tick(self) -> None:
+        """Wait until the machine's clock that stamps files has moved on."""
+
+    @abc.abstractmethod
+    def recover(self) -> None:
+        """After a director died: see that no process is left."""
+
+    def patience(self, memory: Memory) -> int:
+        """Where it is written how long a process with that memory waits for work: its address."""
+        return self.base + _PATIENCE
 
     def start(self, patience: float) -> None:
         """Begin anew, with no process. One that hears nothing for so many seconds is abandoned, and ends."""
@@ -148,9 +156,10 @@ class Arena:
 
     def fork(self) -> "Task":
         """A child of this interpreter, without descriptors but the first three. Signals should be blocked (`block_signals`)."""
-        self._restore()
-        task = Task(self, self.mailbox(), self._shared)
-        task.pid = self._begin(self.base + task.mailbox, self.base)
+        task = Task(self, self.mailbox(self.shared), self.shared)
+        # As it was at first: what becomes of it under one case is not the next one's business.
+        task.dumpable = self.around.dumpable
+        task.pid = self.begin(task.mailbox)
         if task.pid < 0:
             raise OSError(-task.pid, os.strerror(-task.pid), "fork")
         if task.calls(_CLOSING)[0]:
@@ -158,34 +167,13 @@ class Arena:
             task.calls([(CLOSE, number) for number in range(3, 256)])
         return task
 
-    def _restore(self) -> None:
-        if self._shared.dumpable != self._dumpable:
-            prctl(_PR_SET_DUMPABLE, self._dumpable)
-            self._shared.dumpable = self._dumpable
-
-    @contextlib.contextmanager
-    def process(self) -> Iterator["Task"]:
-        """A process for a while, which leaves no other behind."""
-        before = block_signals()
-        try:
-            self.start(60.0)
-            task = self.fork()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        try:
-            yield task
-        finally:
-            os.kill(task.pid, signal.SIGKILL)
-            os.waitpid(task.pid, 0)
-            self._restore()
-
-    def mailbox(self) -> int:
-        """The place of a new mailbox."""
+    def mailbox(self, memory: Memory) -> int:
+        """The place of a new mailbox, for a process with that memory."""
         place = self._next
         if place >= _ROOM:
             raise OSError("a case may have %d processes" % ((_ROOM - _MAILBOXES) // _MAILBOX))
         self._next += _MAILBOX
-        struct.pack_into("=4Q", self.memory, place, 0, 0, 0, self.base + _PATIENCE)
+        struct.pack_into("=4Q", self.memory, place, 0, 0, 0, self.patience(memory))
         return place
 
     def clear(self) -> None:
@@ -196,7 +184,7 @@ class Arena:
         """Bytes for the turn at hand; their address, a multiple of 8."""
         start = self.top
         end = start + len(data)
-        if end > SIZE - 65536:
+        if end > OWN:
             raise OSError("a turn may hold %d bytes" % SIZE)
         self.memory[start:end] = data
         self.top = (end + 7) & ~7
@@ -215,7 +203,7 @@ class Arena:
     def take(self, address: int, size: int) -> bytes:
         """What is at an address now."""
         start = address - self.base
-        return self.memory[start:start + size]
+        return bytes(self.memory[start:start + size])
 
 
 class Task:
@@ -246,10 +234,10 @@ class Task:
         """
         # The first and the last are ours: the memory becomes this process's, and what has become of it is seen.
         own = self.dumpable != self.memory.dumpable
-        before: List[Tuple[Sequence[Call], bool]] = [([(PRCTL, _PR_SET_DUMPABLE, self.dumpable)], False)] if own else []
+        before: List[Tuple[Sequence[Call], bool]] = [([(PRCTL, PR_SET_DUMPABLE, self.dumpable)], False)] if own else []
         changing = any(call[0] in _CHANGING for calls, _ in groups for call in calls)
-        place = self._write([*before, *groups, (_LOOK, False)] if changing else [*before, *groups])
-        self._go()
+        place = self.write([*before, *groups, (_LOOK, False)] if changing else [*before, *groups])
+        self.arena.go(self)
         results = struct.unpack_from("=%dq" % ((self.arena.top - place) // 8), self.arena.memory, place)[7::10]
         self.memory.dumpable = self.dumpable
         if changing:
@@ -268,19 +256,20 @@ class Task:
 
     def child(self, wanted: Sequence[Call] = (), apart: bool = False) -> Tuple["Task", Call]:
         """A process to be, and the call that makes it a child of this one. One that has work at once is not heard of again."""
-        child = Task(self.arena, self.arena.mailbox(), Memory(self.dumpable) if apart else self.memory)
+        memory = Memory(self.dumpable) if apart else self.memory
+        child = Task(self.arena, self.arena.mailbox(memory), memory)
         child.dumpable = self.dumpable
         if wanted:
-            child._first = (child._write([(wanted, False)]), len(wanted))
+            child._first = (child.write([(wanted, False)]), len(wanted))
             struct.pack_into("=I", self.arena.memory, child.mailbox, 1)
-        return child, (CLONE, signal.SIGCHLD | (0 if apart else _CLONE_VM), self.arena.base + child.mailbox)
+        return child, (CLONE, signal.SIGCHLD | (0 if apart else CLONE_VM), self.arena.base + child.mailbox)
 
     def returned(self) -> Sequence[int]:
         """What the calls returned that it was made with, NOT_MADE for those that it did not come to."""
         place, count = self._first
         return struct.unpack_from("=%dq" % (10 * count), self.arena.memory, place)[7::10]
 
-    def _write(self, groups: Sequence[Tuple[Sequence[Call], bool]]) -> int:
+    def write(self, groups: Sequence[Tuple[Sequence[Call], bool]]) -> int:
         """Calls into the arena, and where they are into the mailbox; their place, up to the arena's top."""
         arena = self.arena
         memory, base = arena.memory, arena.base
@@ -302,23 +291,11 @@ class Task:
         _PLACE(memory, self.mailbox + 8, base + start, base + place)
         return start
 
-    def _go(self) -> None:
-        arena = self.arena
-        mailbox = arena.base + self.mailbox
-        answer = arena.tell(mailbox, arena.pulse)
-        while answer:
-            if answer == _ETIMEDOUT and self._ended():
-                raise Gone
-            answer = arena.hear(mailbox, arena.pulse)
-
-    def _ended(self) -> bool:
-        """Whether the process is no more, or waits to be reaped."""
-        try:
-            with open("/proc/%d/stat" % self.pid) as status:
-                return status.read().rpartition(")")[2].split()[0] in "ZX"
-        except OSError:
-            return True
-
 
 _CLOSING = ((_CLOSE_RANGE, 3, 0xFFFFFFFF, 0),)
-_LOOK = ((PRCTL, _PR_GET_DUMPABLE),)
+_LOOK = ((PRCTL, PR_GET_DUMPABLE),)
+
+
+def over(status: Optional[str]) -> bool:
+    """Whether /proc/PID/stat, None if there is none, tells of a process that is no more, but for who waits for it."""
+    return status is None or status.rpartition(")")[2].split()[0] in "ZX"

@@ -15,7 +15,9 @@ from ksem.guest import loader, wire
 
 LINE = "/dev/ttyS1"
 # The memory that the host shares: of this size, behind a PCI device in this place, for which no driver is needed.
-SHARED, SLOT = 1 << 20, "10.0"
+SHARED, SLOT = 8 << 20, "10.0"
+# What of it the agent's messages take, and where that begins which belongs to a director.
+TALK, ARENA = 1 << 20, 4 << 20
 _RESOURCE = "/sys/bus/pci/devices/0000:00:%s/resource2" % SLOT
 _MS_BIND, _MS_MOVE = 4096, 8192
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -26,7 +28,7 @@ def main() -> None:
     _leave_initramfs()
     line = _raw(LINE)
     try:
-        loader.serve(wire.Channel(line, line, _shared()))
+        loader.serve(_channel(line))
     finally:
         sys.stdout.flush()
     _power_off()
@@ -81,13 +83,14 @@ def _raw(path: str) -> int:
     return 250
 
 
-def _shared() -> Optional[wire.Shared]:
-    """What the host shares; nothing where the kernel has no such device, or does not let us see it."""
+def _channel(line: int) -> wire.Channel:
+    """By the line, and by what the host shares: nothing where the kernel has no such device, or does not let us see it."""
     try:
         with open(_RESOURCE, "r+b") as file:
-            return wire.Shared(mmap.mmap(file.fileno(), SHARED), upper=True, seen=True)
+            memory = memoryview(mmap.mmap(file.fileno(), SHARED))
     except OSError:
-        return None
+        return wire.Channel(line, line)
+    return wire.Channel(line, line, wire.Shared(memory[:TALK], upper=True, seen=True), memory[ARENA:])
 
 
 def _power_off() -> None:

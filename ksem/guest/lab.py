@@ -37,11 +37,12 @@ class Lab(Process):
     def __init__(self, task: Task, trace: Trace) -> None:
         super().__init__("main", task, {"mnt": 0, "user": 0}, Bench(trace))
         trace.pids[str(task.pid)] = self.name
-        self.privileged = os.geteuid() == 0
+        self.machine = task.arena.around
+        self.privileged = self.machine.uid == 0
 
     def enter(self) -> None:
         """Leave the machine's mounts alone: a mount namespace, and an empty directory to work in."""
-        uid, gid = os.geteuid(), os.getegid()
+        uid, gid = self.machine.uid, self.machine.gid
         if self.privileged:
             self.unshare(CLONE.NEWNS)
         else:
@@ -81,8 +82,7 @@ class Lab(Process):
             return path
         self.mount(disks.device(fs), path, fs, 0, None)
         self.finish()
-        # By way of the process that has it mounted.
-        disks.empty("/proc/%d/cwd/%s" % (self.pid, path))
+        disks.empty(self.task, path)
         return path
 
     # Files
@@ -105,6 +105,16 @@ class Lab(Process):
     def status(self, path: str, follow: bool = False) -> Dict[str, Any]:
         """Type, mode (octal text), owner, group and link count of a path, from statx(2)."""
         return dict(self.statx(AT_FDCWD, path, 0 if follow else AT.SYMLINK_NOFOLLOW, 0x7FF))
+
+    # The machine
+
+    def executable(self, path: str) -> bool:
+        """Whether there is a program for us to run."""
+        return self.task.arena.executable(path)
+
+    def overflow_ids(self) -> List[int]:
+        """The ids that stand for unmapped users and groups on this kernel just now."""
+        return [int(self.task.arena.read("/proc/sys/kernel/" + name) or "") for name in ("overflowuid", "overflowgid")]
 
     # Callers
 
@@ -196,12 +206,3 @@ def numbers(mapping: Dict[Any, int], overflow: int) -> Dict[int, int]:
 
 def _map(ids: Dict[int, int]) -> str:
     return "".join("%d %d 1\n" % pair for pair in sorted(ids.items()))
-
-
-def overflow_ids() -> List[int]:
-    """The ids that stand for unmapped users and groups on this kernel."""
-    values = []
-    for name in ("overflowuid", "overflowgid"):
-        with open("/proc/sys/kernel/" + name) as file:
-            values.append(int(file.read()))
-    return values

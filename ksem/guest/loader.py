@@ -62,4 +62,4 @@ def serve(channel: wire.Channel) -> None:
     # Sent modules win over the few that were needed to come this far.
     sys.meta_path.insert(0, sources)
     __import__(request["start"])
-    sys.modules[request["start"]].main(channel, sources)
+    sys.modules[request["start"]].main(channel, sources, **request.get("given", {}))

@@ -9,13 +9,13 @@ import os
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from ksem.guest import disks, flags, modules, syscalls
-from ksem.guest.executor import Arena
+from ksem.guest.beside import Beside
 from ksem.guest.lab import OWNER
 
 _known: Dict[str, Optional[str]] = {}
 
 
-def missing(needs: Iterable[str], arena: Arena) -> Optional[str]:
+def missing(needs: Iterable[str], arena: Beside) -> Optional[str]:
     """The first reason why a case cannot run here, or None."""
     for need in needs:
         if need not in _known:
@@ -26,7 +26,7 @@ def missing(needs: Iterable[str], arena: Arena) -> Optional[str]:
     return None
 
 
-def _root(_: Arena, __: str) -> Optional[str]:
+def _root(_: Beside, __: str) -> Optional[str]:
     with open("/proc/self/uid_map") as table:
         whole = table.read().split() == ["0", "0", "4294967295"]
     if os.geteuid() != 0 or not whole:
@@ -34,12 +34,12 @@ def _root(_: Arena, __: str) -> Optional[str]:
     return None
 
 
-def _alone(_: Arena, __: str) -> Optional[str]:
+def _alone(_: Beside, __: str) -> Optional[str]:
     """A setting of the whole machine may be changed where the agent is its first process, and so nobody else lives on it."""
     return None if os.getpid() == 1 else "changes a setting of the whole machine: for directly booted kernels"
 
 
-def _userns(arena: Arena, _: str) -> Optional[str]:
+def _userns(arena: Beside, _: str) -> Optional[str]:
     """As a user without rights, as the sandboxes of cases are."""
     with arena.process() as task:
         if os.geteuid() == 0:
@@ -48,7 +48,7 @@ def _userns(arena: Arena, _: str) -> Optional[str]:
     return "no user namespaces: unshare(CLONE_NEWUSER) = %s" % error if error else None
 
 
-def _filesystem(arena: Arena, name: str) -> Optional[str]:
+def _filesystem(arena: Beside, name: str) -> Optional[str]:
     if not _registered(name):
         problem = modules.load(name)
         if problem:
@@ -63,7 +63,7 @@ def _registered(name: str) -> bool:
         return any(line.split()[-1] == name for line in table)
 
 
-def _syscall(arena: Arena, name: str) -> Optional[str]:
+def _syscall(arena: Beside, name: str) -> Optional[str]:
     """Invalid arguments: any answer but ENOSYS means that the call exists."""
     with arena.process() as task:
         arguments = [_invalid(kind, task) for _, kind in syscalls.SIGNATURES[name].arguments if kind.given]
@@ -83,5 +83,5 @@ def _invalid(kind: Any, task: Any) -> Any:
     raise TypeError("no value is known for %s" % type(kind).__name__)
 
 
-PROBES: Dict[str, Callable[[Arena, str], Optional[str]]] = {
+PROBES: Dict[str, Callable[[Beside, str], Optional[str]]] = {
     "root": _root, "alone": _alone, "userns": _userns, "fs": _filesystem, "syscall": _syscall}

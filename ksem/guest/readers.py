@@ -8,7 +8,6 @@ errno. READERS is the whole list; a case calls one as it calls a system call.
 import errno
 import os
 import struct
-import time
 from typing import Any, Callable, Dict, List, Sequence
 
 from ksem.guest import cloned, identities, program, supervised
@@ -16,15 +15,11 @@ from ksem.guest.executor import CLOSE, DUP2, OPEN, PIPE2, READ, WRITE, At, Call,
 from ksem.guest.flags import errno_name
 from ksem.guest.structures import Statx
 
-# CLOCK_REALTIME_COARSE, which has no name in Python.
-CLOCK_REALTIME_COARSE = 5
 _MMAP, _MUNMAP, _GETCWD, _STATFS, _FSTATFS, _GETDENTS64 = 9, 11, 79, 137, 138, 217
 _AT_SYMLINK_NOFOLLOW, _STATX_ATIME, _STATX_CTIME = 0x100, 0x20, 0x80
 # A file of /proc gives up to 4 KiB at a time (fs/seq_file.c), a directory what there is room for. Each takes a call, and the
 # table of mounts is what grows: there is room for the machine's own, and for what a case makes.
-_PIECE = 16384
-with open("/proc/self/mountinfo") as _table:
-    _PIECES = 6 + len(_table.read()) // 3000
+_PIECE, _LEAST, _LINES = 16384, 6, 3000
 
 
 def mountinfo(task: Task, path: str) -> Step:
@@ -177,9 +172,7 @@ def tick(task: Task) -> Step:
     kernel/time/timekeeping.c): what another processor did in between would bear the old one.
     """
     for _ in range(2):
-        start = time.clock_gettime(CLOCK_REALTIME_COARSE)
-        while time.clock_gettime(CLOCK_REALTIME_COARSE) == start:
-            time.sleep(0.001)
+        task.arena.tick()
     return [], lambda results: (None, None)
 
 
@@ -227,18 +220,18 @@ def _numbers(text: str) -> List[int]:
 def list_directory(task: Task, path: str) -> Step:
     """The names in a directory, sorted."""
     content = Content(task, path, _GETDENTS64, os.O_DIRECTORY)
+    return content.calls, lambda results: _valued(lambda: _names(content.outcome(results)))
 
-    def decoded(data: bytes) -> List[str]:
-        names = []
-        start = 0
-        while start < len(data):
-            # struct linux_dirent64: inode, offset, length of the record, type, name.
-            length = struct.unpack_from("=H", data, start + 16)[0]
-            names.append(data[start + 19:data.index(b"\0", start + 19)].decode("utf-8", "surrogateescape"))
-            start += length
-        return sorted(name for name in names if name not in (".", ".."))
 
-    return content.calls, lambda results: _valued(lambda: decoded(content.outcome(results)))
+def _names(data: bytes) -> List[str]:
+    names = []
+    start = 0
+    while start < len(data):
+        # struct linux_dirent64: inode, offset, length of the record, type, name.
+        length = struct.unpack_from("=H", data, start + 16)[0]
+        names.append(data[start + 19:data.index(b"\0", start + 19)].decode("utf-8", "surrogateescape"))
+        start += length
+    return sorted(name for name in names if name not in (".", ".."))
 
 
 class Content:
@@ -248,14 +241,15 @@ class Content:
         self._task = task
         self._path = path
         self._number = number
-        self._place = task.arena.reserve(_PIECES * _PIECE)
+        self._pieces = _LEAST + task.arena.around.table // _LINES
+        self._place = task.arena.reserve(self._pieces * _PIECE)
         opened = Earlier(number)
-        reads = [(call, opened, self._place + piece * _PIECE, _PIECE) for piece in range(_PIECES)]
+        reads = [(call, opened, self._place + piece * _PIECE, _PIECE) for piece in range(self._pieces)]
         self.calls: List[Call] = [(OPEN, task.arena.text(path), os.O_RDONLY | os.O_CLOEXEC | flags, 0), *reads, (CLOSE, opened)]
 
     def outcome(self, results: Sequence[int]) -> bytes:
         """The bytes. Raises OSError, and ValueError for more than there was room for."""
-        own = results[self._number:self._number + 1 + _PIECES]
+        own = results[self._number:self._number + 1 + self._pieces]
         for returned in own:
             if returned < 0:
                 raise OSError(-returned, os.strerror(-returned), self._path)

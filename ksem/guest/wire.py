@@ -79,9 +79,11 @@ class Shared:
 class Channel:
     """One end of a conversation over two descriptors (often the same one), and shared memory if there is any."""
 
-    def __init__(self, source: int, sink: int, shared: Optional[Shared] = None) -> None:
+    def __init__(self, source: int, sink: int, shared: Optional[Shared] = None, beyond: Any = None) -> None:
         self.source = source
         self.sink = sink
+        # Memory that both sides see, and that is not ours.
+        self.beyond = beyond
         self._shared = shared
         self._buffer = b""
         self.noise = b""

@@ -1,0 +1,172 @@
+"""Directs the processes of cases from outside of their machine, by way of memory that both see and of a `proxy` in it.
+
+Contract: the standard library and ksem.guest; it runs on the host, where an interpreter is not emulated, with the agent's own
+code: `observe` knows nothing of where it runs. The proxy is the parent of all processes, in the director's stead.
+"""
+
+import mmap
+import os
+import select
+import struct
+import time
+from typing import Any, List, Optional, Sequence
+
+from ksem.guest import agent
+from ksem.guest.executor import (
+    CLOCK_REALTIME_COARSE,
+    CLONE,
+    CLONE_VM,
+    CLOSE,
+    OPEN,
+    OWN,
+    PR_SET_DUMPABLE,
+    PRCTL,
+    PULSE,
+    READ,
+    SIZE,
+    WAIT4,
+    WALL,
+    Arena,
+    Call,
+    Dead,
+    Earlier,
+    Gone,
+    Memory,
+    Surroundings,
+    Task,
+    over,
+)
+from ksem.guest.proxy import CALLS, DONE, MAILBOX, TURN, WAIT
+from ksem.guest.wire import Channel
+
+_KILL, _ACCESS, _NANOSLEEP, _CLOCK_GETTIME = 62, 21, 35, 228
+_WNOHANG, _SIGCHLD, _SIGKILL = 1, 17, 9
+# Among what is ours in the arena: a time to wait of 0.5 ms, texts, what was read.
+_SHORT, _TEXT, _FOUND, _LENGTH = OWN + 32768, OWN + 32784, OWN + 36864, 28000
+# Seconds that the proxy may take to come back from what a director had begun, and processes to end, until we give up.
+PATIENCE = 5.0
+
+
+def main(channel: Channel, sources: Any, memory: int, offset: int, bell: int, proxy: Any) -> None:
+    """Serve as an agent does.
+
+    memory, offset: a descriptor of what both see, and where the arena is in it. bell: a descriptor on which the proxy is heard.
+    proxy: what `proxy.start` told.
+    """
+    shared = mmap.mmap(memory, SIZE, offset=offset)
+    agent.serve(channel, agent.Agent(Outside(shared, bell, proxy["base"], Surroundings(*proxy["around"])), sources))
+
+
+class Outside(Arena):
+    """Of a director that the processes cannot see."""
+
+    def __init__(self, memory: Any, bell: int, base: int, around: Surroundings) -> None:
+        self._bell = bell
+        struct.pack_into("=qq", memory, _SHORT, 0, 500000)
+        super().__init__(memory, base, around)
+        self._proxy = Task(self, MAILBOX, self.shared)
+
+    def begin(self, place: int) -> int:
+        """See Arena."""
+        clone = (CLONE, CLONE_VM | _SIGCHLD, self.base + place)
+        if self.shared.dumpable == self.around.dumpable:
+            return self._made([clone])[0]
+        self.shared.dumpable = self.around.dumpable
+        return self._made([(PRCTL, PR_SET_DUMPABLE, self.around.dumpable), clone])[1]
+
+    def patience(self, memory: Memory) -> int:
+        """Those that no call of ours can wake look for themselves."""
+        return super().patience(memory) if memory is self.shared else self.base + _SHORT
+
+    def go(self, task: Task) -> None:
+        """See Arena."""
+        apart = task.memory is not self.shared
+        struct.pack_into("=QQ", self.memory, MAILBOX + 32, self.base + task.mailbox,
+                         self.base + _SHORT if apart else self.pulse)
+        self._do(TURN)
+        looked = time.monotonic()
+        while self._state(task.mailbox) != DONE:
+            if not apart or time.monotonic() > looked + PULSE:
+                looked = time.monotonic()
+                if over(self.read("/proc/%d/stat" % task.pid)):
+                    raise Gone
+            self._do(WAIT)
+
+    def reap(self, pid: int) -> None:
+        """See Arena."""
+        self._made([(_KILL, pid, _SIGKILL), (WAIT4, pid, 0, WALL, 0)])
+        children = self._children()
+        while children:
+            self._made([(_KILL, child, _SIGKILL) for child in children] + [(WAIT4, child, 0, WALL, 0) for child in children])
+            children = self._children()
+
+    def read(self, path: str) -> Optional[str]:
+        """See Arena."""
+        found = self._made([(OPEN, self._text(path), os.O_RDONLY | os.O_CLOEXEC, 0),
+                            (READ, Earlier(0), self.base + _FOUND, _LENGTH), (CLOSE, Earlier(0))])[1]
+        return bytes(self.memory[_FOUND:_FOUND + found]).decode() if found >= 0 else None
+
+    def executable(self, path: str) -> bool:
+        """See Arena."""
+        return self._made([(_ACCESS, self._text(path), os.X_OK)])[0] == 0
+
+    def tick(self) -> None:
+        """See Arena."""
+        def now() -> bytes:
+            self._made([(_NANOSLEEP, self.base + _SHORT, 0), (_CLOCK_GETTIME, CLOCK_REALTIME_COARSE, self.base + _FOUND)])
+            return bytes(self.memory[_FOUND:_FOUND + 16])
+
+        start = now()
+        while now() == start:
+            pass
+
+    def recover(self) -> None:
+        """See Arena. Raises Dead when that cannot be: another machine is needed then."""
+        end = time.monotonic() + PATIENCE
+        if self._state(MAILBOX) not in (0, DONE):
+            self._heard(PATIENCE)
+        while True:
+            children = self._children()
+            if not children:
+                return
+            if time.monotonic() > end:
+                raise Dead("processes %s cannot be killed" % children)
+            self._made([(_KILL, child, _SIGKILL) for child in children]
+                       + [(WAIT4, child, 0, WALL | _WNOHANG, 0) for child in children])
+
+    def _children(self) -> List[int]:
+        """Of the proxy, to which orphans come, too."""
+        return [int(word) for word in (self.read("/proc/thread-self/children") or "").split()]
+
+    def _text(self, path: str) -> int:
+        text = path.encode() + b"\0"
+        self.memory[_TEXT:_TEXT + len(text)] = text
+        return self.base + _TEXT
+
+    def _made(self, calls: Sequence[Call]) -> Sequence[int]:
+        """What calls of the proxy itself returned; the turn at hand stays as it is."""
+        top, self.top = self.top, OWN
+        try:
+            place = self._proxy.write([(calls, False)])
+            end = self.top
+        finally:
+            self.top = top
+        self._do(CALLS)
+        return struct.unpack_from("=%dq" % ((end - place) // 8), self.memory, place)[7::10]
+
+    def _do(self, state: int) -> None:
+        struct.pack_into("=I", self.memory, MAILBOX, state)
+        self._heard(None)
+
+    def _heard(self, patience: Optional[float]) -> None:
+        """Wait until the proxy has done what it was told."""
+        while True:
+            if patience is not None and not select.select([self._bell], [], [], patience)[0]:
+                raise Dead("the machine does not answer")
+            if not os.read(self._bell, 4096):
+                raise Dead("the machine is gone")
+            if self._state(MAILBOX) == DONE:
+                return
+
+    def _state(self, mailbox: int) -> int:
+        return int(struct.unpack_from("=I", self.memory, mailbox)[0])
