@@ -22,6 +22,10 @@ from ksem.guest.syscalls import SIGNATURES
 from ksem.model import Column, KsemError, release_key
 
 NEEDS = ("root", "alone", "userns", "fs", "syscall")
+# Of the standard library, what tells of the machine, or acts on it; as functions name their modules.
+OUTSIDE = frozenset((
+    "os", "posix", "posixpath", "io", "_io", "pathlib", "glob", "shutil", "tempfile", "time", "datetime", "select", "signal", "socket",
+    "_socket", "subprocess", "multiprocessing", "threading", "platform", "sys", "pwd", "grp", "resource", "fcntl", "mmap", "ctypes"))
 KEYS = {"backend", "kernel", "modules", "machine", "default"}
 
 
@@ -94,7 +98,17 @@ def _behaviour(name: str, path: Path, text: str) -> Behaviour:
     if not callable(getattr(module, "observe", None)):
         raise KsemError(f"{path}: has no function observe(lab, ...)")
     _check(found, path)
+    _check_names(vars(module), path)
     return Behaviour(name, path, text, found, (module.__doc__ or "").strip())
+
+
+def _check_names(names: dict[str, Any], path: Path) -> None:
+    """Nothing by which a case would ask the machine that it runs on: that need not have the kernel under test."""
+    for name, value in names.items():
+        origin = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+        if isinstance(origin, str) and origin.partition(".")[0] in OUTSIDE:
+            raise KsemError(f"{path}: {name} asks the machine that observe runs on, which is not always the one with the "
+                            "kernel under test: use what lab has")
 
 
 def _check(case: Case, path: Path) -> None:

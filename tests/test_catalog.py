@@ -183,3 +183,10 @@ def test_the_cases_and_columns_of_this_project_are_sound() -> None:
     root = catalog.project(Path(__file__).parent)
     assert catalog.behaviours(root)
     assert "debian-6.12" in [column.name for column in catalog.entries(root)]
+
+
+@pytest.mark.parametrize("line", ["import os", "from time import sleep", "from pathlib import Path", "import os.path as p"])
+def test_a_case_that_would_ask_another_machine_is_refused(tmp_path: Path, line: str) -> None:
+    root = project(tmp_path, {"area/thing": f"{line}\n{CASE_TEXT}"})
+    with pytest.raises(KsemError, match=r"thing\.py: \w+ asks the machine that observe runs on"):
+        catalog.behaviours(root)
