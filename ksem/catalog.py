@@ -24,8 +24,9 @@ from ksem.model import Column, KsemError, release_key
 NEEDS = ("root", "alone", "userns", "fs", "syscall")
 # Of the standard library, what tells of the machine, or acts on it; as functions name their modules.
 OUTSIDE = frozenset((
-    "os", "posix", "posixpath", "io", "_io", "pathlib", "glob", "shutil", "tempfile", "time", "datetime", "select", "signal", "socket",
-    "_socket", "subprocess", "multiprocessing", "threading", "platform", "sys", "pwd", "grp", "resource", "fcntl", "mmap", "ctypes"))
+    "os", "posix", "posixpath", "io", "_io", "pathlib", "glob", "shutil", "tempfile", "time", "datetime", "select",
+    "signal", "socket", "_socket", "subprocess", "multiprocessing", "threading", "platform", "sys", "pwd", "grp",
+    "resource", "fcntl", "mmap", "ctypes"))
 KEYS = {"backend", "kernel", "modules", "machine", "default"}
 
 
