@@ -9,7 +9,9 @@ import contextlib
 import functools
 import importlib.util
 import marshal
+import os
 import re
+import time
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from ksem.model import Answer, KsemError, Lost
 GUEST = Path(ksem.guest.__file__).parent
 # What the guest may take beyond a case's own deadline: fork, set-up, the way back, all under emulation.
 MARGIN = 20.0
+# Bytes of chance that a kernel of ours gets: as many as its generator's key and some more.
+ENTROPY = 64
 # What a machine starts with, and need not be sent.
 STARTERS = ("__init__", "handover", "init", "loader", "wire")
 STATUSES = ("observed", "unsupported", "broken")
@@ -96,11 +100,26 @@ class Machine:
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
-        ready = self._receive(deadline, "the kernel did not answer")
-        if ready.get("ready") != wire.PROTOCOL:
-            raise KsemError(f"the far side speaks protocol {ready.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
-        self._same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        self._ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
+        self.meet(self.greeting(deadline))
+        self._ask(self._sources("ksem.guest.agent"), "started")
+
+    def greeting(self, deadline: float) -> dict[str, Any]:
+        """Wait until the far side is there; what it says of itself."""
+        return self._receive(deadline, "the kernel did not answer")
+
+    def meet(self, greeting: Mapping[str, Any]) -> None:
+        """Go by what the far side said of itself, now or before it was saved."""
+        if greeting.get("ready") != wire.PROTOCOL:
+            raise KsemError(f"the far side speaks protocol {greeting.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
+        self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
+
+    def awake(self) -> None:
+        """Start the agent of a kernel that is ours alone, and tell it what it cannot know if it was saved before."""
+        self._tell(self._sources("ksem.guest.awake"))
+        self._ask({"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}, "started")
+
+    def _sources(self, start: str) -> dict[str, Any]:
+        return {"load": guest_modules(self._same), "start": start}
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of."""
@@ -161,11 +180,14 @@ class Machine:
 
     def _send(self, request: dict[str, Any], key: str) -> None:
         """Send a request whose answer has that key."""
+        self._tell(request)
+        self._owed.append(key)
+
+    def _tell(self, message: dict[str, Any]) -> None:
         try:
-            self._channel.send(request, MARGIN)
+            self._channel.send(message, MARGIN)
         except (wire.WireError, OSError) as error:
             raise Lost(f"the machine stopped listening ({error})", self._console()) from error
-        self._owed.append(key)
 
     def _answer(self, timeout: float) -> dict[str, Any]:
         """The answer to the last request; those to earlier ones are seen to be right."""
