@@ -190,12 +190,12 @@ def _entry(name: str, table: Any, path: Path) -> Column:
 
 
 def columns(root: Path, names: Iterable[str], modules: Path | None = None, deadline: float | None = None,
-            keep: bool = False) -> list[Column]:
+            keep: bool = False, cold: bool = False) -> list[Column]:
     """The columns of these names, each once, as a run wants them; what is None stays as the catalogue has it."""
     known = entries(root)
     found = [column(name, known) for name in dict.fromkeys(names)]
     return [dataclasses.replace(one, modules=modules or one.modules, deadline=deadline or one.deadline, keep=keep,
-                                vms=root / "vms") for one in found]
+                                cold=cold, vms=root / "vms") for one in found]
 
 
 def column(name: str, known: Iterable[Column]) -> Column:

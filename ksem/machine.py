@@ -9,7 +9,9 @@ import contextlib
 import functools
 import importlib.util
 import marshal
+import os
 import re
+import time
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from ksem.guest import wire
 from ksem.model import Answer, KsemError, Lost
 
 GUEST = Path(ksem.guest.__file__).parent
+# Bytes of chance that a kernel of ours gets: as many as its generator's key and some more.
+ENTROPY = 64
 # What a machine starts with, and need not be sent.
 STARTERS = ("__init__", "handover", "init", "loader", "wire")
 STATUSES = ("observed", "unsupported", "broken")
@@ -96,11 +100,26 @@ class Machine:
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
-        ready = self._agent.receive(deadline, "the kernel did not answer")
-        if ready.get("ready") != wire.PROTOCOL:
-            raise KsemError(f"the far side speaks protocol {ready.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
-        self._same = self._director_same = ready.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        self._agent.ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
+        self.meet(self.greeting(deadline))
+        self._agent.ask(self._sources("ksem.guest.agent"), "started")
+
+    def greeting(self, deadline: float) -> dict[str, Any]:
+        """Wait until the far side is there; what it says of itself."""
+        return self._agent.receive(deadline, "the kernel did not answer")
+
+    def meet(self, greeting: Mapping[str, Any]) -> None:
+        """Go by what the far side said of itself, now or before it was saved."""
+        if greeting.get("ready") != wire.PROTOCOL:
+            raise KsemError(f"the far side speaks protocol {greeting.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
+        self._same = self._director_same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
+
+    def awake(self) -> None:
+        """Start the agent of a kernel that is ours alone, and tell it what it cannot know if it was saved before."""
+        told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
+        self._agent.ask({**self._sources("ksem.guest.awake"), "given": told}, "started")
+
+    def _sources(self, start: str) -> dict[str, Any]:
+        return {"load": guest_modules(self._same), "start": start}
 
     def proxy(self) -> dict[str, Any] | None:
         """Start what a director outside acts by: what that has to know; None where the machine has no memory to share."""

@@ -65,7 +65,8 @@ class Column:
 
     backend: a module of ksem.backends. source: what its kernel module resolves (`debian:6.12`, `image:PATH`, `host`).
     deadline: seconds that it may take to come up. machine: which machine of the Vagrantfile in `vms`, where the backend runs
-    one. keep: leave what was started running. default: whether it belongs to a run that names no column.
+    one. keep: leave what was started running. cold: boot it, though it could be restored. default: whether it belongs to a
+    run that names no column.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Column:
     machine: str = ""
     vms: Path | None = None
     keep: bool = False
+    cold: bool = False
     default: bool = True
 
 

@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--results", metavar="DIR", help="where evidence is stored (default: results/ of the project)")
     group.addoption("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
+    group.addoption("--cold", action="store_true", help="boot every kernel anew, and keep no machine for later runs")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
     group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
                     help="only parameter sets with this value (repeatable)")
@@ -73,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         columns = catalog.columns(
             root, config.getoption("--column") or ["local"], Path(modules).absolute() if modules else None,
-            config.getoption("--boot-deadline"), config.getoption("--keep"))
+            config.getoption("--boot-deadline"), config.getoption("--keep"), config.getoption("--cold"))
         session = Session(config, columns)
         if not session.worker:
             check(columns)

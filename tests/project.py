@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# The command, as a user's shell finds it.
+COMMAND = (sys.executable, "-m", "ksem.cli")
 # The oldest kernel, one in the middle and the newest.
 COLUMNS = ("debian-5.10", "debian-6.12", "debian-7.3")
 

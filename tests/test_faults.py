@@ -89,7 +89,7 @@ def test_a_deadline_ends_a_case_with_all_its_descendants(tmp_path: Path) -> None
 
 def test_a_kernel_that_never_answers_is_no_verdict(tmp_path: Path) -> None:
     made = project.make(tmp_path, fine=project.FINE)
-    ended = project.ksem(made, "run", COLUMN, "local", "--boot-deadline", "0.2", "-n", "2")
+    ended = project.ksem(made, "run", COLUMN, "local", "--cold", "--boot-deadline", "0.2", "-n", "2")
     assert ended.returncode == 1
     assert "lost: the kernel did not answer within 0.2 s" in ended.stdout
     assert not (made / "results" / f"{COLUMN}.json").exists()
@@ -102,7 +102,7 @@ def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signa
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert run.stderr is not None
     for line in run.stderr:
-        if "booted" in line:
+        if "restored" in line or "booted" in line:
             break
     machines = processes_of(made)
     assert machines

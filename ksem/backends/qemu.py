@@ -1,68 +1,54 @@
-"""Boots a kernel directly in QEMU: no network, no disk but those of `disks`, the agent alone on a serial line.
+"""Boots a kernel directly in QEMU, or restores it as it was once it had booted.
 
-Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `machine`, `model`, `cache`, `disks`. QEMU's standard
-input and output are the agent's line, so a machine that ends is noticed at once and nothing has a name that could be left
-behind; kernel and initramfs are anonymous files. QEMU dies with the process that started it.
+Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `vm`, `qmp`, `snapshots`, `model`, `cache`, `disks`. A
+machine is saved when it waits for an agent: nothing of ksem.guest and no case is in it yet, so that none of them ever means a
+boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another takes its place.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
-import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ksem import bzimage, cache, directing, disks, initramfs, kernel_modules
+from ksem import bzimage, cache, disks, initramfs, kernel_modules, snapshots, vm
 from ksem.backends import Running
-from ksem.guest import init, wire
-from ksem.guest.disks import serial
-from ksem.guest.proxy import PORT
-from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
+from ksem.qmp import MonitorError
+from ksem.vm import VirtualMachine
 
-PROGRAM = "qemu-system-x86_64"
-MEMORY = 256
-# Without the self-tests of the crypto API, which are a fifth of an emulated boot and nothing that a case sees.
-CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests rdinit=/init"
-# Seconds until a boot under KVM, which takes one, is given up for emulation.
-KVM_BOOT = 20.0
-# Of the console: how many lines are searched for what befell the kernel, and how many are shown.
-CONSOLE, SHOWN = 100, 15
-_TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Out of memory")
+# Seconds until a boot under KVM, which takes one, is given up for emulation; and until a restored machine is.
+KVM_BOOT, RESTORE = 20.0, 20.0
 
 
 @contextlib.contextmanager
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say,
             more: bytes = b"") -> Iterator[Running]:
-    """A booted kernel. An accelerator counts when a boot with it answers; the last one is emulation.
+    """A kernel that answers. An accelerator counts when a machine with it answers; the last one is emulation.
 
-    more: another archive, whose files are there beside ours.
+    more: another archive, whose files are there beside ours; such a machine is not kept.
     """
     assert kernel.image is not None
-    image = bzimage.vmlinux(kernel.image) or kernel.image.read_bytes()
-    archive = _archive(kernel, modules) + more
-    attached = disks.images(modules)
+    plan = _Plan(column, kernel, kernel.image.read_bytes(), _archive(kernel, modules) + more, disks.images(modules), log, say)
     candidates = accelerators()
     for accelerator in candidates:
-        started = time.monotonic()
+        kept = None if column.cold or more or not snapshots.limit() else plan.name(accelerator)
         with contextlib.ExitStack() as stack:
-            running, memory, bell = stack.enter_context(_booted(image, archive, attached, accelerator, log))
             try:
-                running.start(min(column.deadline, KVM_BOOT) if accelerator == "kvm" else column.deadline)
+                found = (kept and plan.restored(stack, accelerator, kept)) or plan.booted(stack, accelerator, kept)
             except Lost as loss:
                 if accelerator == candidates[-1]:
                     raise
                 say(f"{accelerator} does not run this kernel ({loss.reason}): emulating")
                 cache.set_boot_note("accelerator", "tcg")
                 continue
-            say(f"booted {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
-            stack.enter_context(directing.directed(running, memory, bell, log.with_suffix(".cases.log")))
-            yield Running(running, {"backend": "qemu", "accelerator": accelerator})
+            stack.enter_context(found.directed())
+            yield Running(found.machine, {"backend": "qemu", "accelerator": accelerator})
             return
 
 
@@ -70,10 +56,73 @@ def check(column: Column) -> None:
     """Raise Unavailable when a program is missing; the message says which package has it."""
     if column.source in ("host", "machine"):
         raise KsemError(f"{column.name}: the backend qemu boots an image, and kernel = \"{column.source}\" has none")
-    _program()
-    _watched()
+    snapshots.limit()
+    vm.program()
+    vm.watched()
     if shutil.which("ldd") is None:
         raise Unavailable("ldd is missing: install the package libc-bin")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """All that a machine is made of but its accelerator."""
+
+    column: Column
+    kernel: Kernel
+    image: bytes
+    archive: bytes
+    drives: Mapping[str, Path]
+    log: Path
+    say: Say
+
+    def name(self, accelerator: str) -> str:
+        """What it is kept as. The image is the file's, which is quicker to read than what is unpacked of it."""
+        processor = _processor() if accelerator == "kvm" else b""
+        return snapshots.name(f"{self.kernel.release}-{accelerator}",
+                              [*vm.shape(accelerator), processor, self.image, self.archive])
+
+    def restored(self, stack: contextlib.ExitStack, accelerator: str, kept: str) -> VirtualMachine | None:
+        """The machine as it was kept; None when there is none, or none that can be used."""
+        started = time.monotonic()
+        try:
+            with contextlib.ExitStack() as attempt:
+                snapshot = attempt.enter_context(snapshots.opened(kept))
+                if snapshot is None:
+                    return None
+                found = attempt.enter_context(vm.restored(
+                    snapshot.state.fileno(), bool(snapshot.about.get("memory")), self.drives, accelerator, self.log))
+                found.plug(self.drives)
+                found.machine.meet(snapshot.about)
+                found.machine.awake()
+                stack.enter_context(attempt.pop_all())
+        except (Lost, KsemError, snapshots.Damaged) as problem:
+            self.say(f"the saved machine cannot be used ({problem}): booting another")
+            snapshots.discard(kept)
+            return None
+        self.say(f"restored {self.kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
+        return found
+
+    def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None) -> VirtualMachine:
+        """A machine from the beginning; kept, if it is to be. Raises Lost."""
+        started = time.monotonic()
+        deadline = min(self.column.deadline, KVM_BOOT) if accelerator == "kvm" else self.column.deadline
+        assert self.kernel.image is not None
+        image = bzimage.vmlinux(self.kernel.image) or self.image
+        found = stack.enter_context(vm.booted(image, self.archive, self.drives, accelerator, self.log))
+        greeting = found.machine.greeting(deadline)
+        found.machine.meet(greeting)
+        if kept:
+            self._keep(found, greeting, kept)
+        found.plug(self.drives)
+        found.machine.awake()
+        self.say(f"booted {self.kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
+        return found
+
+    def _keep(self, found: VirtualMachine, greeting: Mapping[str, Any], kept: str) -> None:
+        try:
+            snapshots.keep(kept, {**greeting, "memory": found.saw_memory()}, found.save())
+        except (KsemError, MonitorError) as problem:
+            self.say(f"this machine is not kept, and the next has to boot again: {problem}")
 
 
 def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
@@ -83,113 +132,13 @@ def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
     return initramfs.build(contents, order)
 
 
-@contextlib.contextmanager
-def _booted(image: bytes, archive: bytes, attached: Mapping[str, Path], accelerator: str,
-            log: Path) -> Iterator[tuple[Machine, int, int]]:
-    """QEMU with its agent's line, memory that it shares and the bell; killed at the end, as nothing in it is to be kept."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_bytes(b"")
-    with _anonymous("shared", bytes(init.SHARED)) as memory, _pipe() as (bell, ringing):
-        with _anonymous("kernel", image) as kernel, _anonymous("initramfs", archive) as initrd:
-            shared = wire.Shared(memoryview(mmap.mmap(memory, init.SHARED))[:init.TALK], upper=False, seen=False)
-            process = subprocess.Popen(
-                [*_watched(), *command(f"/proc/self/fd/{kernel}", f"/proc/self/fd/{initrd}", accelerator, log),
-                 *_drives(attached), *_sharing(f"/proc/self/fd/{memory}", f"/proc/self/fd/{ringing}")],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                pass_fds=[kernel, initrd, memory, ringing], start_new_session=True, bufsize=0)
-        # Whoever hears the bell must hear that QEMU is gone.
-        os.close(ringing)
-        assert process.stdin
-        assert process.stdout
-        assert process.stderr
-        try:
-            channel = wire.Channel(process.stdout.fileno(), process.stdin.fileno(), shared)
-            yield Machine(channel, lambda: _last_words(process, log)), memory, bell
-        finally:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout, process.stderr):
-                stream.close()
-
-
-@contextlib.contextmanager
-def _anonymous(name: str, content: bytes) -> Iterator[int]:
-    """The descriptor of a file in memory that has no name anywhere."""
-    descriptor = os.memfd_create(name)
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(content)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _pipe() -> Iterator[tuple[int, int]]:
-    """A pipe: the end to read from, and the one to write to, which the caller closes."""
-    reading, writing = os.pipe()
-    try:
-        yield reading, writing
-    finally:
-        os.close(reading)
-
-
-def command(image: str, initrd: str, accelerator: str, log: Path) -> list[str]:
-    """QEMU's command line; q35 because microvm hangs at random under emulation."""
-    return [
-        _program(), "-M", "q35", "-accel", accelerator, "-cpu", "host" if accelerator == "kvm" else "max",
-        "-m", str(MEMORY), "-smp", "1", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-nic", "none",
-        "-chardev", f"file,id=console,path={_escaped(log)}", "-serial", "chardev:console",
-        "-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent",
-        "-kernel", image, "-initrd", initrd, "-append", CMDLINE,
-    ]
-
-
-def _drives(images: Mapping[str, Path]) -> list[str]:
-    """Disks on NVMe, whose driver is built into every kernel; what is written to them is gone with the machine."""
-    return [word for name, path in images.items() for word in (
-        "-drive", f"if=none,id={name},format=raw,snapshot=on,file={_escaped(path)}",
-        "-device", f"nvme,drive={name},serial={serial(name)}")]
-
-
-def _sharing(memory: str, bell: str) -> list[str]:
-    """Memory that we and the machine both see, where ksem.guest.init looks for it, and a port that its proxy rings at."""
-    return ["-object", f"memory-backend-file,id=shared,mem-path={memory},size={init.SHARED},share=on",
-            "-device", f"ivshmem-plain,memdev=shared,addr={init.SLOT}",
-            "-chardev", f"file,id=bell,path={bell}", "-device", f"isa-debugcon,iobase={PORT},chardev=bell"]
+def _processor() -> bytes:
+    """What of the host's processor a machine may have seen under KVM."""
+    lines = Path("/proc/cpuinfo").read_bytes().partition(b"\n\n")[0].splitlines()
+    return b"\n".join(line for line in lines if line.startswith((b"model", b"vendor_id", b"stepping", b"microcode", b"flags")))
 
 
 def accelerators() -> list[str]:
     """What to try, best first. /dev/kvm can open and still never run a guest: that it failed is remembered."""
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK) and cache.boot_note("accelerator") != "tcg"
     return ["kvm", "tcg"] if usable else ["tcg"]
-
-
-def _watched() -> list[str]:
-    """What makes the kernel end QEMU when its parent dies, however that comes about."""
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise Unavailable("setpriv is missing: install the package util-linux")
-    return [setpriv, "--pdeathsig", "KILL", "--"]
-
-
-def _program() -> str:
-    found = shutil.which(PROGRAM)
-    if found is None:
-        raise Unavailable(f"{PROGRAM} is missing: apt-get install qemu-system-x86")
-    return found
-
-
-def _last_words(process: subprocess.Popen[bytes], log: Path) -> str:
-    """The console from where the kernel says what befell it, else its last lines; QEMU's own complaint when there are none."""
-    lines = log.read_bytes().decode("utf-8", "replace").splitlines()
-    if not lines and process.poll() is not None and process.stderr is not None:
-        lines = process.stderr.read().decode("utf-8", "replace").splitlines()
-    recent = [line.rstrip() for line in lines[-CONSOLE:]]
-    start = next((number for number, line in enumerate(recent) if _TROUBLE.search(line)), max(0, len(recent) - SHOWN))
-    return "\n".join(recent[start:start + SHOWN])
-
-
-def _escaped(path: Path) -> str:
-    """A path in an option of QEMU's, where a comma is doubled."""
-    return str(path).replace(",", ",,")

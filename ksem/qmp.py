@@ -1,0 +1,92 @@
+"""A conversation with QEMU's monitor: commands, their answers, events (QEMU Machine Protocol, docs/interop/qmp-spec.txt).
+
+Contract: the standard library. Over a socket that is connected already; descriptors travel along with a command. Nothing is
+waited for longer than PATIENCE.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Seconds that an answer may take: a saved machine of some hundred megabytes, on a computer that is busy.
+PATIENCE = 20.0
+LIMIT = 1 << 20
+
+
+class MonitorError(Exception):
+    """QEMU refused a command, or can no longer be talked to."""
+
+
+class Monitor:
+    """One conversation. Closed with `close`."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._buffer = b""
+        self._events: list[Mapping[str, Any]] = []
+
+    def greet(self) -> None:
+        """Hear the greeting, and begin."""
+        if "QMP" not in self._message(time.monotonic() + PATIENCE):
+            raise MonitorError("QEMU's monitor does not greet")
+        self.ask("qmp_capabilities")
+
+    def ask(self, command: str, arguments: Mapping[str, Any] | None = None, descriptors: Iterable[int] = ()) -> Any:
+        """What a command returns. Raises MonitorError with what QEMU has against it."""
+        deadline = time.monotonic() + PATIENCE
+        text = json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n"
+        try:
+            self._socket.settimeout(PATIENCE)
+            # A descriptor goes with the first byte.
+            sent = socket.send_fds(self._socket, [text], list(descriptors)) if descriptors else 0
+            self._socket.sendall(text[sent:])
+        except OSError as error:
+            raise MonitorError(f"QEMU does not listen: {error}") from None
+        while True:
+            message = self._message(deadline)
+            if "event" in message:
+                self._events.append(message)
+            elif "error" in message:
+                raise MonitorError(f"QEMU refuses {command}: {message['error'].get('desc', message['error'])}")
+            elif "return" in message:
+                return message["return"]
+
+    def event(self, name: str) -> Mapping[str, Any]:
+        """The data of the next event of that name; those before it are forgotten. Raises MonitorError when none comes."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            message = self._events.pop(0) if self._events else self._message(deadline)
+            if message.get("event") == name:
+                data: Mapping[str, Any] = message.get("data", {})
+                return data
+
+    def close(self) -> None:
+        """End it."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def _message(self, deadline: float) -> dict[str, Any]:
+        while b"\n" not in self._buffer:
+            try:
+                self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+                received = self._socket.recv(65536)
+            except TimeoutError:
+                raise MonitorError(f"QEMU says nothing for {PATIENCE:g} s") from None
+            except OSError as error:
+                raise MonitorError(f"QEMU is gone: {error}") from None
+            if not received or len(self._buffer) > LIMIT:
+                raise MonitorError("QEMU ended the conversation")
+            self._buffer += received
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        try:
+            message = json.loads(line)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            raise MonitorError(f"QEMU talks nonsense: {line[:80]!r}")
+        return message

@@ -1,0 +1,237 @@
+"""One QEMU process: a kernel booted directly, or restored; no network, no disk but what is plugged in, the agent on a line.
+
+Contract: `qmp`, `directing`, `machine`, `model`. Standard input and output are the agent's line: a machine
+that ends is noticed at once; kernel, initramfs and state are anonymous files, and its monitor is a pair of sockets: nothing has
+a name that could be left behind. QEMU dies with the process that started it. What it does wrong is Lost.
+
+Disks are plugged in when the machine is there, whichever way it came about: QEMU cannot save one that has NVMe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ksem import directing
+from ksem.guest import init, wire
+from ksem.guest.disks import FILESYSTEMS, serial
+from ksem.guest.proxy import PORT
+from ksem.machine import Machine
+from ksem.model import Lost, Unavailable
+from ksem.qmp import Monitor, MonitorError
+
+PROGRAM = "qemu-system-x86_64"
+MEMORY = 256
+# Megabytes for translated code: with more, a machine comes to take more than 350 in all and is no faster; half of it is slower.
+TRANSLATED = 64
+# Without the self-tests of the crypto API, which are a fifth of an emulated boot and nothing that a case sees.
+CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests rdinit=/init"
+# Of the console: how many lines are searched for what befell the kernel, and how many are shown.
+CONSOLE, SHOWN = 100, 15
+_TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Out of memory")
+
+
+class VirtualMachine:
+    """A process of QEMU's, its monitor, and the agent's far side in it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], monitor: Monitor, shared: wire.Shared, memory: int, bell: int,
+                 log: Path) -> None:
+        assert process.stdin
+        assert process.stdout
+        self._process, self._monitor, self._shared, self._log = process, monitor, shared, log
+        self._memory, self._bell = memory, bell
+        self.machine = Machine(wire.Channel(process.stdout.fileno(), process.stdin.fileno(), shared), self.last_words)
+
+    def last_words(self) -> str:
+        """The console from where the kernel says what befell it, else its last lines; QEMU's complaint when there are none."""
+        lines = self._log.read_bytes().decode("utf-8", "replace").splitlines()
+        if not lines and self._process.poll() is not None and self._process.stderr is not None:
+            lines = self._process.stderr.read().decode("utf-8", "replace").splitlines()
+        recent = [line.rstrip() for line in lines[-CONSOLE:]]
+        start = next((number for number, line in enumerate(recent) if _TROUBLE.search(line)), max(0, len(recent) - SHOWN))
+        return "\n".join(recent[start:start + SHOWN])
+
+    def plug(self, filesystems: Mapping[str, Path]) -> None:
+        """Give it the disks that it was started with. It finds them while it does other things."""
+        with self._lost():
+            for name in filesystems:
+                self._monitor.ask("device_add", {"driver": "nvme", "drive": name, "serial": serial(name),
+                                                 "bus": f"port-{name}", "id": f"disk-{name}"})
+
+    def directed(self) -> contextlib.AbstractContextManager[None]:
+        """Have the cases of its agent, which has started, directed from here. Raises Lost."""
+        return directing.directed(self.machine, self._memory, self._bell, self._log.with_suffix(".cases.log"))
+
+    def save(self) -> bytes:
+        """Its state; afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too."""
+        with open(os.memfd_create("state"), "rb") as state:
+            self._monitor.ask("migrate-set-capabilities", {"capabilities": [{"capability": "events", "state": True}]})
+            # Bytes a second: otherwise 128 MB.
+            self._monitor.ask("migrate-set-parameters", {"max-bandwidth": 1 << 40})
+            self._monitor.ask("getfd", {"fdname": "state"}, [state.fileno()])
+            self._monitor.ask("migrate", {"uri": "fd:state"})
+            while (status := self._monitor.event("MIGRATION").get("status")) not in ("completed", "failed"):
+                pass
+            with self._lost():
+                # There is no event for the end of this.
+                while (now := self._monitor.ask("query-status")["status"]) == "finish-migrate":
+                    pass
+                if now != "running":
+                    self._monitor.ask("cont")
+            if status != "completed":
+                raise MonitorError("QEMU could not save the machine")
+            # QEMU wrote by the same descriptor.
+            state.seek(0)
+            return state.read()
+
+    def saw_memory(self) -> bool:
+        """Whether the agent wrote to the memory that we share: what must be known of a machine that is restored."""
+        return self._shared.seen
+
+    @contextlib.contextmanager
+    def _lost(self) -> Iterator[None]:
+        """What is wrong with the monitor is a machine that is lost."""
+        try:
+            yield
+        except MonitorError as error:
+            raise Lost(str(error), self.last_words()) from error
+
+    def begin(self, restored: bool) -> None:
+        """Begin the conversation with QEMU; see a restored machine run, as it would not hear anything before."""
+        with self._lost():
+            self._monitor.greet()
+            if restored and self._monitor.ask("query-status")["status"] != "running":
+                self._monitor.event("RESUME")
+
+
+@contextlib.contextmanager
+def booted(image: bytes, archive: bytes, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
+    """A kernel that boots. drives: the images by the names of their filesystems."""
+    with contextlib.ExitStack() as files:
+        kernel, initrd = (files.enter_context(_anonymous(name, content))
+                          for name, content in (("kernel", image), ("initramfs", archive)))
+        more = ["-kernel", f"/proc/self/fd/{kernel}", "-initrd", f"/proc/self/fd/{initrd}", "-append", CMDLINE]
+        with _started([*command(accelerator, log), *_drives(drives), *more], [kernel, initrd], False, log) as machine:
+            files.close()
+            machine.begin(restored=False)
+            yield machine
+
+
+@contextlib.contextmanager
+def restored(state: int, saw_memory: bool, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
+    """A machine that goes on where it was saved. state: a descriptor; the same command, accelerator and QEMU wrote it."""
+    more = ["-incoming", f"fd:{state}"]
+    with _started([*command(accelerator, log), *_drives(drives), *more], [state], saw_memory, log) as machine:
+        machine.begin(restored=True)
+        yield machine
+
+
+@contextlib.contextmanager
+def _started(words: list[str], files: list[int], seen: bool, log: Path) -> Iterator[VirtualMachine]:
+    """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(ours)
+        memory = stack.enter_context(_anonymous("shared", bytes(init.SHARED)))
+        shared = wire.Shared(memoryview(mmap.mmap(memory, init.SHARED))[:init.TALK], upper=False, seen=seen)
+        bell, ringing = os.pipe()
+        stack.callback(os.close, bell)
+        # Who hears the bell is to hear that QEMU is gone: nobody else keeps that end.
+        with theirs, open(ringing, "wb"):
+            process = subprocess.Popen(
+                [*watched(), *words, *_sharing(f"/proc/self/fd/{memory}", f"/proc/self/fd/{ringing}"),
+                 "-chardev", f"socket,id=monitor,fd={theirs.fileno()}", "-mon", "chardev=monitor,mode=control"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                pass_fds=[*files, memory, ringing, theirs.fileno()], start_new_session=True, bufsize=0)
+        stack.callback(_ended, process)
+        yield VirtualMachine(process, Monitor(ours), shared, memory, bell, log)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        assert stream
+        stream.close()
+
+
+@contextlib.contextmanager
+def _anonymous(name: str, content: bytes) -> Iterator[int]:
+    """The descriptor of a file in memory that has no name anywhere."""
+    descriptor = os.memfd_create(name)
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def command(accelerator: str, log: Path) -> list[str]:
+    """QEMU's command line; q35 because microvm hangs at random under emulation."""
+    how = ["kvm", "-cpu", "host"] if accelerator == "kvm" else [f"{accelerator},tb-size={TRANSLATED}", "-cpu", "max"]
+    return [
+        program(), "-M", "q35", "-accel", *how,
+        "-m", str(MEMORY), "-smp", "1", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-nic", "none",
+        "-chardev", f"file,id=console,path={_escaped(log)}", "-serial", "chardev:console",
+        "-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent", *_ports(),
+    ]
+
+
+def shape(accelerator: str) -> list[bytes]:
+    """What of QEMU shapes a machine that is saved: its command line, and the very program."""
+    found = os.stat(program())
+    words = [*command(accelerator, Path("console")), *_sharing("memory", "bell"), CMDLINE]
+    return [*(word.encode() for word in words), b"%d %d" % (found.st_size, found.st_mtime_ns)]
+
+
+def _ports() -> list[str]:
+    """Where disks are plugged in: q35's own bus takes none while the machine runs."""
+    return [word for number, name in enumerate(FILESYSTEMS, 1) for word in (
+        "-device", f"pcie-root-port,id=port-{name},chassis={number},addr={number:x}.0")]
+
+
+def _drives(images: Mapping[str, Path]) -> list[str]:
+    """What disks are made of; what is written to them is gone with the machine."""
+    return [word for name, path in images.items() for word in (
+        "-drive", f"if=none,id={name},format=raw,snapshot=on,file={_escaped(path)}")]
+
+
+def _sharing(memory: str, bell: str) -> list[str]:
+    """Memory that we and the machine both see, where ksem.guest.init looks for it; saved and restored with the machine.
+
+    And a port at which a proxy in the machine rings.
+    """
+    return ["-object", f"memory-backend-file,id=shared,mem-path={memory},size={init.SHARED},share=on",
+            "-device", f"ivshmem-plain,memdev=shared,addr={init.SLOT},master=on",
+            "-chardev", f"file,id=bell,path={bell}", "-device", f"isa-debugcon,iobase={PORT},chardev=bell"]
+
+
+def watched() -> list[str]:
+    """What makes the kernel end QEMU when its parent dies, however that comes about."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise Unavailable("setpriv is missing: install the package util-linux")
+    return [setpriv, "--pdeathsig", "KILL", "--"]
+
+
+def program() -> str:
+    """QEMU. Raises Unavailable."""
+    found = shutil.which(PROGRAM)
+    if found is None:
+        raise Unavailable(f"{PROGRAM} is missing: apt-get install qemu-system-x86")
+    return found
+
+
+def _escaped(path: Path) -> str:
+    """A path in an option of QEMU's, where a comma is doubled."""
+    return str(path).replace(",", ",,")

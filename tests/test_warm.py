@@ -1,0 +1,256 @@
+"""Machines that are restored show what machines that are booted show, at the present time and with chance of their own.
+
+Guards: a snapshot must not be taken for the kernel that it is no more, and nothing that is wrong with one, or with the cache,
+may cost more than a boot.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import project
+import pytest
+import zstandard
+
+from ksem import cache, catalog, kernels, snapshots, vm
+from ksem.backends import qemu
+from ksem.guest import disks as inside
+from ksem.machine import Request
+from ksem.model import Kernel
+
+COLUMN = "debian-6.12"
+SHARED = ("debian", "disks", "modules")
+# Of each area one case, with filesystems on disks and in modules, users, namespaces, mounts, times and capabilities.
+SOME = ("bind_flags.read_only_where or chown_setid.acl_kept or mount_locking.unmount or overflow_ids.shown or openat2"
+        " or readonly_root.recipe or recursive_remount.msrec or shielding.by_handle or id_maps.owner")
+FRESH = """
+from ksem.guest.case import Case
+
+CASE = Case(claim="", cites=("",), expect={})
+
+
+def observe(lab):
+    uptime, status, *uuids = lab.values([("read_file", path) for path in (
+        "/proc/uptime", "/proc/stat", "/proc/sys/kernel/random/uuid", "/proc/sys/kernel/random/uuid")])
+    booted = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("btime"))
+    return {"now": booted + float(uptime.split()[0]), "first": uuids[0], "second": uuids[1]}
+"""
+
+
+def made_cache(place: Path) -> Path:
+    """A cache with all that the user's has but snapshots, and with what is known of this machine."""
+    own = place / "ksem"
+    own.mkdir(parents=True)
+    for name in SHARED:
+        (own / name).symlink_to(cache.directory(name))
+    if (cache.directory() / "accelerator").exists():
+        shutil.copy(cache.directory() / "accelerator", own)
+    return own
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache after one run of a case on one kernel."""
+    place = tmp_path_factory.mktemp("saved")
+    with pytest.MonkeyPatch.context() as patch:
+        own = made_cache(place)
+        patch.setenv("XDG_CACHE_HOME", str(place))
+        patch.delenv(snapshots.VARIABLE, raising=False)
+        run(place)
+    return own
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where snapshots are kept in a cache of the test's own."""
+    own = made_cache(tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(snapshots.VARIABLE, raising=False)
+    return own / "snapshots"
+
+
+@pytest.fixture
+def warm(saved: Path, home: Path) -> Path:
+    """The same, with one snapshot, and all else that a run makes."""
+    shutil.copytree(saved, home.parent, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*SHARED))
+    return home
+
+
+def run(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """One case on one kernel, in a project of its own; all is as expected."""
+    if not (tmp_path / "cases").exists():
+        project.make(tmp_path, fine=project.FINE)
+    ended = project.ksem(tmp_path, "run", COLUMN, *arguments)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
+
+
+def kept(home: Path) -> dict[str, bytes]:
+    """The snapshots that there are; nothing half-written is beside them."""
+    return {path.name: path.read_bytes() for path in home.iterdir()} if home.exists() else {}
+
+
+def evidence(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*.json")}
+
+
+def test_cold_and_warm_show_the_same(tmp_path: Path, home: Path) -> None:
+    found = []
+    for number, (how, said) in enumerate((("--cold", "booted"), ("", "booted"), ("", "restored"))):
+        out = tmp_path / str(number)
+        ended = project.ksem(project.ROOT, "run", *project.COLUMNS, "-n", "2", "-k", SOME, "--results", str(out),
+                             *([how] if how else []))
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert sorted(re.findall(r"(\S+): (booted|restored) ", ended.stderr)) == [(one, said) for one in project.COLUMNS]
+        found.append(evidence(out))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) > len(project.COLUMNS)
+    assert len(kept(home)) == len(project.COLUMNS)
+
+
+@pytest.mark.parametrize("column", project.COLUMNS)
+def test_a_restored_machine_lives_now_and_draws_numbers_of_its_own(column: str, tmp_path: Path, home: Path,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = catalog.column(column, catalog.entries(project.ROOT))
+    kernel = kernels.source_of(wanted).resolve(wanted, print)
+    said: list[str] = []
+    seen = []
+    # The third machine is restored a day later.
+    for day in (0, 0, 1):
+        def now(later: float = 86400.0 * day, clock: Callable[[], float] = time.time) -> float:
+            return clock() + later
+        with monkeypatch.context() as changed:
+            changed.setattr("ksem.machine.time.time", now)
+            before = now()
+            with qemu.machine(wanted, kernel, frozenset(inside.FILESYSTEMS), tmp_path / "log", said.append) as running:
+                answer = running.machine.run(Request("made.fresh", FRESH, {}, (), 10.0)).observation
+            assert answer is not None
+            # The moment of the boot is told in whole seconds.
+            assert before - 2 < answer["now"] < now() + 2
+            seen.append(answer)
+    assert [line.split()[0] for line in said] == ["booted", "restored", "restored"]
+    assert len({one[name] for one in seen for name in ("first", "second")}) == 2 * len(seen)
+
+
+def test_an_edited_case_or_agent_needs_no_boot(tmp_path: Path, home: Path) -> None:
+    copy = tmp_path / "copy" / "ksem"
+    shutil.copytree(project.ROOT / "ksem", copy)
+    made = project.make(tmp_path, fine=project.FINE)
+    command = [sys.executable, "-m", "ksem.cli", "run", COLUMN]
+    said = []
+    for edited in (False, True):
+        if edited:
+            for path in (made / "cases" / "made" / "fine.py", copy / "guest" / "readers.py"):
+                with path.open("a") as file:
+                    file.write("EDITED = True\n")
+        ended = subprocess.run(command, cwd=made, text=True, capture_output=True, check=False,
+                               env={**project.environment(), "PYTHONPATH": str(copy.parent)})
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        said.append(ended.stderr.split()[1])
+    assert said == ["booted", "restored"]
+    assert len(kept(home)) == 1
+
+
+def damaged(home: Path, change: Callable[[bytes], bytes]) -> Path:
+    """The one snapshot, changed."""
+    path, = home.iterdir()
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+def foreign(data: bytes) -> bytes:
+    """A snapshot that checks, of a machine that never was."""
+    return bytes(zstandard.ZstdCompressor().compress(b'{"ready": 3}\n' + b"no state of a machine's"))
+
+
+@pytest.mark.parametrize("change", [
+    lambda data: data[:len(data) // 2], lambda data: data[:-1000] + bytes(1000), lambda data: b"", foreign,
+], ids=["cut short", "overwritten", "empty", "not QEMU's"])
+def test_a_damaged_snapshot_costs_a_boot_and_is_made_again(tmp_path: Path, warm: Path,
+                                                           change: Callable[[bytes], bytes]) -> None:
+    good, = kept(warm).values()
+    path = damaged(warm, change)
+    ended = run(tmp_path)
+    assert ended.stderr.count("the saved machine cannot be used") == 1
+    assert f"{COLUMN}: booted" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert path.stat().st_size > len(good) / 2
+    assert f"{COLUMN}: restored" in run(tmp_path).stderr
+
+
+def test_a_machine_that_is_another_than_it_says_costs_a_boot(tmp_path: Path, warm: Path) -> None:
+    name = next(iter(kept(warm))).removesuffix(snapshots.SUFFIX)
+    with snapshots.opened(name) as snapshot:
+        assert snapshot is not None
+        state = snapshot.state.read()
+    snapshots.keep(name, {"ready": 0}, state)
+    ended = run(tmp_path)
+    assert "the saved machine cannot be used (the far side speaks protocol 0" in ended.stderr
+    assert f"{COLUMN}: restored" in run(tmp_path).stderr
+
+
+def test_another_kernel_initramfs_command_or_program_is_another_machine(tmp_path: Path,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    def name(image: bytes = b"image", archive: bytes = b"archive", accelerator: str = "tcg") -> str:
+        column = catalog.column("local", [])
+        return qemu._Plan(column, Kernel("6.12"), image, archive, {}, tmp_path / "log", print).name(accelerator)
+
+    names = [name(), name(image=b"other"), name(archive=b"other"), name(accelerator="kvm"), name(b"imag", b"earchive")]
+    monkeypatch.setattr(vm, "MEMORY", 300)
+    names.append(name())
+    monkeypatch.setattr(vm, "CMDLINE", "other")
+    names.append(name())
+    other = tmp_path / "qemu"
+    other.write_text("another QEMU")
+    monkeypatch.setattr(vm, "program", lambda: str(other))
+    names.append(name())
+    other.write_text("a newer QEMU")
+    names.append(name())
+    assert len(set(names)) == len(names)
+    assert name() == names[-1]
+
+
+def confined(tmp_path: Path, mounts: str) -> subprocess.CompletedProcess[str]:
+    """A run in a mount namespace of its own, in which these commands were run before."""
+    words = ["unshare", "-rm", "sh", "-e", "-c", f'{mounts}; exec "$@"', "sh", sys.executable, "-m", "ksem.cli", "run", COLUMN]
+    return subprocess.run(words, cwd=project.make(tmp_path, fine=project.FINE), env=project.environment(), text=True,
+                          capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("mounts", [
+    pytest.param("mount -t tmpfs -o size=2m full {0}/snapshots", id="full"),
+    pytest.param("mount --bind {0} {0}; mount -o remount,ro,bind {0}", id="read-only"),
+])
+def test_a_cache_that_cannot_be_written_to_costs_a_boot_and_a_line(tmp_path: Path, warm: Path, mounts: str) -> None:
+    damaged(warm, bytes).unlink()
+    ended = confined(tmp_path, mounts.format(warm.parent))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.fullmatch(rf"{COLUMN}: this machine is not kept, and the next has to boot again: .* cannot be written: .*\n"
+                        rf"{COLUMN}: booted .*\n", ended.stderr)
+    assert kept(warm) == {}
+
+
+def test_no_room_is_asked_for_when_none_is_given(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(snapshots.VARIABLE, "0")
+    ended = run(tmp_path)
+    assert [line for line in ended.stderr.splitlines() if "kept" in line] == []
+    assert kept(home) == {}
+
+
+def test_two_runs_at_once_do_no_harm(tmp_path: Path, home: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    command = [sys.executable, "-m", "ksem.cli", "run", COLUMN, "--results"]
+    for _ in range(2):
+        runs = [subprocess.Popen([*command, str(tmp_path / name)], cwd=made, env=project.environment(), text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE) for name in ("one", "other")]
+        said = [one.communicate() for one in runs]
+        assert [one.returncode for one in runs] == [0, 0], said
+    assert all(f"{COLUMN}: restored" in errors for _, errors in said)
+    assert len(kept(home)) == 1
+    assert evidence(tmp_path / "one") == evidence(tmp_path / "other")
