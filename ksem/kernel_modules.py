@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import marshal
 import os
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ import zstandard
 from ksem import cache, initramfs
 from ksem.model import KsemError
 
+_SIGNED, _SIGNATURE = b"~Module signature appended~\n", 12
+# Elf64_Ehdr, and where a Elf64_Shdr has sh_offset and sh_size (elf(5)).
+_HEADER, _PLACE, _PLACE_AT = struct.Struct("<16sHHIQQQIHHHHHH"), struct.Struct("<QQ"), 24
 Files = tuple[dict[str, bytes], dict[str, list[str]]]
 
 
@@ -34,6 +38,33 @@ def files(directory: Path, wanted: Iterable[str]) -> Files:
         data = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(marshal.dumps(found))
         cache.write_atomically(cache.directory("modules") / key, data)
     return found
+
+
+def untraced(module: bytes) -> bytes:
+    """A module whose functions the kernel does not make ready to be traced; what is in them stays as it is.
+
+    For every place in __mcount_loc the kernel looks through all of a module's symbols for the name of its function (ftrace's
+    test_for_valid_rec() in kernel/trace/ftrace.c): under emulation that takes btrfs 2.5 s. Under another name it is a section
+    like any other, and the calls in question go to a function that returns at once. The signature, which fits no more, goes
+    too, so the kernel must not insist on one (CONFIG_MODULE_SIG_FORCE). What is no module for 64 bits is given back as it is.
+    """
+    if module[:6] != b"\x7fELF\x02\x01" or len(module) < _HEADER.size:
+        return module
+    *_, sections, _, _, _, _, size, _, names = _HEADER.unpack_from(module)
+    try:
+        start, length = _PLACE.unpack_from(module, sections + names * size + _PLACE_AT)
+    except struct.error:
+        return module
+    end = start + length
+    return _unsigned(module[:start] + module[start:end].replace(b"__mcount_loc\0", b"__ncount_loc\0") + module[end:])
+
+
+def _unsigned(module: bytes) -> bytes:
+    """Without what scripts/sign-file.c put at its end: a signature, struct module_signature with its length, a magic text."""
+    if not module.endswith(_SIGNED):
+        return module
+    end = len(module) - len(_SIGNED)
+    return module[:end - _SIGNATURE - int.from_bytes(module[end - 4:end], "big")]
 
 
 def _key(directory: Path, names: list[str]) -> str:

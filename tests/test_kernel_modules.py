@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,23 @@ def test_a_cache_that_cannot_be_written_to_costs_time_alone(modules: Path, tmp_p
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "ksem").write_text("in the way")
     assert kernel_modules.files(modules, ["overlay"]) == ({"overlay": CONTENT}, {"overlay": ["overlay"]})
+
+
+def elf(names: bytes) -> bytes:
+    """The least that is a module: a header, some code, the names of sections, and a table of sections with that one."""
+    code = b"__mcount_loc\0 is text here"
+    table = 64 + len(code) + len(names)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 1, 62, 1, 0, 0, table, 0, 64, 0, 0, 64, 1, 0)
+    return header + code + names + struct.pack("<IIQQQQ24x", 0, 3, 0, 0, 64 + len(code), len(names))
+
+
+def test_a_module_is_not_made_ready_to_be_traced_and_nothing_else_of_it_changes() -> None:
+    before = elf(b"\0.text\0.rela__mcount_loc\0")
+    assert kernel_modules.untraced(before) == elf(b"\0.text\0.rela__ncount_loc\0")
+    signed = before + b"signature" + struct.pack(">BBBBB3xI", 0, 0, 2, 0, 0, 9) + b"~Module signature appended~\n"
+    assert kernel_modules.untraced(signed) == kernel_modules.untraced(before)
+
+
+@pytest.mark.parametrize("content", [b"", CONTENT, elf(b"")[:50], elf(b"")[:70], b"\x7fELF\x01\x01" + bytes(90)])
+def test_what_is_no_module_is_left_alone(content: bytes) -> None:
+    assert kernel_modules.untraced(content) == content

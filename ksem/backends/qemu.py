@@ -129,6 +129,8 @@ def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
     if kernel.modules is None:
         return initramfs.build({}, {})
     contents, order = kernel_modules.files(kernel.modules, modules)
+    if kernel.config is not None and "CONFIG_MODULE_SIG_FORCE=y" not in kernel.config.read_text():
+        contents = {name: kernel_modules.untraced(module) for name, module in contents.items()}
     return initramfs.build(contents, order)
 
 
