@@ -18,24 +18,26 @@ COLUMN = "debian-5.10"
 PANICS = project.FINE.replace('return {"uid": lab.getuid()}', 'lab.write_file("/proc/sysrq-trigger", "c")')
 RAISES = project.FINE.replace("lab.getuid()", "lab.rmdir('not there')")
 ESCAPES = '''"""A descendant that leaves its session and its parent, and a case that never ends."""
-import os
-
 from ksem.guest.case import Case
 
-CASE = Case(claim="Nothing outlives its case.", cites=("fork(2)",), expect={}, deadline=0.5)
+CASE = Case(claim="Nothing outlives its case.", cites=("fork(2)",), expect={}, params={"how": ("loops", "blocks")}, deadline=1.0)
+SETSID, S_IFIFO = 112, 0o10000
 
 
-def observe(lab):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            os.execv("/proc/self/exe", ["python", "-S", "-c", "import signal; signal.pause()  # escaped"])
-        os._exit(0)
+def observe(lab, how):
+    parent = lab.fork("parent")
+    parent.task.calls([(SETSID,)])
+    child = parent.fork("child")
+    child.task.calls([(SETSID,)])
+    child.setresuid(4242, 4242, 4242)
+    lab.mknod("fifo", S_IFIFO | 0o600, 0)
+    if how == "blocks":
+        lab.open("fifo", 0, 0)
     while True:
         pass
 '''
 LEFT = project.FINE.replace('{"uid": 0}', '{"escaped": False}').replace('return {"uid": lab.getuid()}', '''return {
-        "escaped": any("escaped" in lab.read_file("/proc/%s/cmdline" % name)
+        "escaped": any("4242" in lab.read_file("/proc/%s/status" % name)
                        for name in lab.list_directory("/proc") if name.isdigit())}''')
 
 LEAVES = '''"""Two runs on one disk, each of which leaves something."""
@@ -78,13 +80,17 @@ def test_a_disk_keeps_nothing_for_the_next_item(tmp_path: Path) -> None:
     assert [cell.status for one in store.read(made / "results") for cell in one.cells] == ["observed"] * 6
 
 
-def test_a_deadline_ends_a_case_with_all_its_descendants(tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", [COLUMN, "local"])
+def test_a_deadline_ends_a_case_with_all_its_descendants(tmp_path: Path, column: str) -> None:
     made = project.make(tmp_path, a_escapes=ESCAPES, b_left=LEFT)
-    project.ksem(made, "run", COLUMN)
+    ended = project.ksem(made, "run", column)
+    assert "lost" not in ended.stdout
     found = cells(made / "results")
-    assert found["made.a_escapes"] == ("broken", "no answer within 0.5 s")
+    assert found["made.a_escapes"] == ("broken", "no answer within 1 s")
     assert found["made.b_left"][0] == "observed"
-    assert store.read(made / "results")[0].cells[1].observation == {"escaped": False}
+    *escaped, left = store.read(made / "results")[0].cells
+    assert [cell.status for cell in escaped] == ["broken", "broken"]
+    assert left.observation == {"escaped": False}
 
 
 def test_a_kernel_that_never_answers_is_no_verdict(tmp_path: Path) -> None:
