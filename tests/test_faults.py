@@ -20,7 +20,8 @@ RAISES = project.FINE.replace("lab.getuid()", "lab.rmdir('not there')")
 ESCAPES = '''"""A descendant that leaves its session and its parent, and a case that never ends."""
 from ksem.guest.case import Case
 
-CASE = Case(claim="Nothing outlives its case.", cites=("fork(2)",), expect={}, params={"how": ("loops", "blocks")}, deadline=1.0)
+CASE = Case(claim="Nothing outlives its case.", cites=("fork(2)",), expect={}, params={"how": ("loops", "blocks")},
+            deadline=1.0)
 SETSID, S_IFIFO = 112, 0o10000
 
 
