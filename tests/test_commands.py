@@ -143,6 +143,63 @@ def test_drift_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 EVIDENCE = [["decide", "made"], ["history"], ["cite", "area.thing"], ["drift"]]
+READING = [*EVIDENCE, ["matrix"], ["matrix", "--format", "json"], ["repro", "area.thing"]]
+LISTED = '["debian-6.1"]\nbackend = "qemu"\nkernel = "debian:6.1"\n'
+LISTED += LISTED.replace("6.1", "6.12") + '[local]\nbackend = "local"\nkernel = "host"\n'
+
+
+@pytest.fixture
+def tried(root: Path) -> Path:
+    """The project with a catalogue of its two columns, after somebody has tried a case on other kernels too."""
+    (root / "vms").mkdir()
+    (root / "vms/catalog.toml").write_text(LISTED)
+    odd = cell({"is": "odd"}, {"flag": "ro"}, trace=(["main", "mnt:1 user:0", "chown", ['"y"', "0", "0"], "0"],))
+    store.write(root / "results", [evidence(name, "6.9.1", odd) for name in ("local", "debian-6.9.1")], ["area.thing"])
+    return root
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_kernel_that_was_merely_tried_changes_no_answer(tried: Path, command: list[str],
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(command)
+    told = capsys.readouterr()
+    assert told.err.startswith("ksem: left out: debian-6.9.1, local (")
+    assert main([*command, *(["--column", "*"] if command[0] != "repro" else ["--column", "local"])]) in (0, 1)
+    everything = capsys.readouterr()
+    assert everything.out != told.out
+    assert "left out" not in everything.err
+    for name in ("local", "debian-6.9.1"):
+        (tried / "results" / f"{name}.json").unlink()
+    assert main(command) == status
+    assert capsys.readouterr().out == told.out
+
+
+def test_what_is_named_is_not_left_out(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file is named, as a pattern is; and where nothing is listed, all is meant."""
+    assert "local" in prints(capsys, "matrix", "--format", "json", "--results", "results/local.json")
+    assert main(["matrix", "--format", "json", "--results", "results/debian-6.1.json", "--results", "results/local.json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert {one["column"] for one in json.loads(printed.out)} == {"debian-6.1", "local"}
+    (tried / "vms/catalog.toml").unlink()
+    assert "local" in prints(capsys, "matrix", "--format", "json")
+
+
+def test_directories_are_compared_without_what_was_merely_tried(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [evidence("debian-6.1", "6.1.9", *(cell({"is": "old"}, {"flag": flag}) for flag in ("ro", "nosuid")))]
+    store.write(tried / "before", before, ["area.thing"])
+    store.write(tried / "before", [evidence("local", "6.2", cell({"is": "odd"}, {"flag": "ro"}))], ["area.thing"])
+    (tried / "results/local.json").unlink()
+    assert main(["diff", "before", "results"]) == 0
+    printed = capsys.readouterr()
+    assert "local" not in printed.out
+    assert printed.err.count("left out") == 2
+
+
+def test_one_column_is_not_taken_twice(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in READING:
+        message = fails(capsys, *command, "--results", "results", "--results", "results/debian-6.1.json")
+        assert "debian-6.1 is in results and once more in results/debian-6.1.json" in message
 
 
 @pytest.mark.parametrize("command", EVIDENCE)
