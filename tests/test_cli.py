@@ -147,4 +147,4 @@ def test_output_is_written_as_a_whole(root: Path, capsys: pytest.CaptureFixture[
     assert main(["matrix", "--format", "json", "--column", "*", "--output", "matrix.json"]) == 0
     assert capsys.readouterr().out == ""
     assert len(json.loads((root / "matrix.json").read_text())) == 4
-    assert "nowhere/matrix.json" in fails(capsys, "matrix", "--output", "nowhere/matrix.json")
+    assert "nowhere/matrix.json" in fails(capsys, "matrix", "--column", "*", "--output", "nowhere/matrix.json")

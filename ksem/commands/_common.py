@@ -57,8 +57,9 @@ def named_columns(project: Path, names: Iterable[str], modules: Path | None = No
     return columns
 
 
-def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[Evidence]:
-    """All evidence in some directories and files. Raises KsemError where there is none, or none that can be read.
+def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[tuple[Path, Evidence]]:
+    """All evidence in some directories and files, each with which it is from. Raises KsemError where there is none, none that
+    can be read, or twice that of a column.
 
     traces: whether cells come with theirs, which are most of it.
     """
@@ -71,7 +72,7 @@ def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[Evidence]:
         if one.column in places:
             raise KsemError(f"{one.column} is in {places[one.column]} and once more in {path}: name one of them")
         places[one.column] = path
-    return [one for _, one in found]
+    return found
 
 
 def _evidence(path: Path, traces: bool) -> list[Evidence]:
@@ -115,12 +116,13 @@ def listed(project: Path, evidence: Iterable[Evidence], named: Collection[str] =
     that is said. Where none is listed, all are meant. named: columns whose own files were named.
     """
     evidence = list(evidence)
-    known = {entry.name for entry in catalog.entries(project) if entry.backend != "local"} | set(named)
-    found = [one for one in evidence if one.column in known]
-    if found and len(found) < len(evidence):
-        others = ", ".join(printable(one.column) for one in evidence if one.column not in known)
-        say(f"ksem: left out: {others} (without --column the columns of vms/catalog.toml are meant, without local)")
-    return found or evidence
+    known = {entry.name for entry in catalog.entries(project) if entry.backend != "local"}
+    if not any(one.column in known for one in evidence):
+        return evidence
+    others = [one.column for one in evidence if one.column not in known | set(named)]
+    if others:
+        say(f"ksem: left out unless named: {printable(', '.join(others))} (no column that vms/catalog.toml has for everybody)")
+    return [one for one in evidence if one.column not in others]
 
 
 def evidence_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,18 +133,30 @@ def evidence_arguments(parser: argparse.ArgumentParser) -> None:
                         help="only these columns (debian-*); repeatable (default: those of vms/catalog.toml, without local)")
 
 
-def asked(options: argparse.Namespace, traces: bool = False) -> list[Evidence]:
-    """The evidence that `evidence_arguments` chose. Raises KsemError when there is none."""
+def asked(options: argparse.Namespace, traces: bool = False, named: Collection[str] = ()) -> list[Evidence]:
+    """The evidence that `evidence_arguments` chose. Raises KsemError when there is none.
+
+    named: columns that another option names, and that are meant beside the others.
+    """
     project = root(options)
-    evidence = evidence_in(options.results or [project / "results"], traces)
+    found = evidence_in(options.results or [project / "results"], traces)
+    evidence = [one for _, one in found]
     if options.column:
         return chosen(evidence, options.column)
-    return listed(project, evidence, [store.read_column(path).column for path in options.results if path.is_file()])
+    return listed(project, evidence, {*named, *(one.column for path, one in found if path.is_file())})
 
 
-def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour], traces: bool = False) -> Matrix:
-    """The matrix of the evidence that `evidence_arguments` chose. Raises KsemError when there is none."""
-    return matrix.build(behaviours, asked(options, traces))
+def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour], traces: bool = False,
+              named: Collection[str] = ()) -> Matrix:
+    """The matrix of the evidence that `evidence_arguments` chose, as `asked` finds it."""
+    return matrix.build(behaviours, asked(options, traces, named))
+
+
+def check_column(name: str, found: Matrix) -> None:
+    """Raise KsemError, with the nearest, when there is no evidence of a column that a user names; "" names none."""
+    names = [column.column for column in found.columns]
+    if name and name not in names:
+        raise KsemError(f"there is no evidence of {name!r}{catalog.nearest(name, names)}: there are {', '.join(names)}")
 
 
 def width() -> int:

@@ -1,0 +1,103 @@
+"""Which kernel's calls show a claim, with which parameter set: what a mail, an entry of the drift and a program are made of.
+
+Contract: pure; `model`, `matrix`, `seen`, `agreement` (the errnos of a text), `strace` and the case's data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ksem import seen, strace
+from ksem.agreement import errnos
+from ksem.guest.case import Params, expected_by, rules_of
+from ksem.matrix import Matrix, Row, Section
+from ksem.model import Evidence, KsemError, Result
+
+# Words that say nothing of what a sentence is about.
+_STOP = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "it", "no", "not", "of", "on", "or", "s",
+                   "the", "to", "with", "without"])
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Whose trace is shown: a kernel's, and where kernels differ the one before it, which does otherwise."""
+
+    row: Row
+    result: Result
+    other: Result | None
+
+
+def rows_of(section: Section, sets: Sequence[Params]) -> list[Row]:
+    """The rows of some parameter sets; all without any."""
+    return [row for row in section.rows if not sets or dict(row.params) in [dict(one) for one in sets]]
+
+
+def decider_of(matrix: Matrix, section: Section, rows: Sequence[Row], on: str = "") -> Decider:
+    """The kernel that decides: the first one that does as the newest does; where all agree, the newest.
+
+    Of parameter sets the one in which kernels differ, then the one that the cited change is about, then the one that the claim
+    speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
+    """
+    known = [(row, results) for row in rows if (results := _told(row, matrix.columns, on))
+             and (not on or any(one.column == on for one in results))]
+    if not known:
+        raise KsemError(f"nothing is known of {section.behaviour.name} on {on or 'any column'}: `ksem run` makes evidence")
+    found = [Decider(row, *_decisive(results, on)) for row, results in known]
+    return max(found, key=lambda one: (one.other is not None, _is_cited(section, one.row.params), *_spoken_of(section, one)))
+
+
+def about(section: Section) -> str:
+    """What is said of a case: the texts that may name an errno which shows it."""
+    return f"{section.behaviour.case.claim} {section.behaviour.case.documented}"
+
+
+def shown(events: Sequence[strace.Event], text: str) -> list[int]:
+    """The calls that ended with an errno of a text."""
+    named = set(errnos(text))
+    return [number for number, event in enumerate(events) if strace.failed(event) and str(event[4]) in named]
+
+
+def _is_cited(section: Section, params: Params) -> bool:
+    """Whether a release that the case cites is said to answer otherwise with these parameters."""
+    expectations = [expected_by(rule, params) for rule in rules_of(section.behaviour.case)]
+    return any(one != expectations[0] for one in expectations)
+
+
+def _spoken_of(section: Section, decider: Decider) -> tuple[int, float, int]:
+    """How much is said of a parameter set: errnos that calls end with, words of its values, how many calls end so."""
+    text, trace = about(section), decider.result.cell.trace
+    calls = shown(trace, text)
+    return len({str(trace[number][4]) for number in calls}), _overlap(decider.row.params, text), len(calls)
+
+
+def _overlap(params: Mapping[str, object], text: str) -> float:
+    """The share of each value's words that a text has, over all values."""
+    there = _words(text)
+    return sum(len(words & there) / len(words) for value in params.values() if (words := _words(str(value))))
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"\w+", text)} - _STOP
+
+
+def _decisive(results: Sequence[Result], on: str) -> tuple[Result, Result | None]:
+    """Of a row's results the one that decides, and the last one before it, or any, that is otherwise."""
+    newest = next((one for one in results if one.column == on), results[-1])
+    others = [one for one in results if seen.values(one.cell) != seen.values(newest.cell)]
+    if on or not others:
+        return newest, others[-1] if others else None
+    return results[results.index(others[-1]) + 1], others[-1]
+
+
+def _told(row: Row, columns: Sequence[Evidence], on: str) -> list[Result]:
+    """The results that tell something, with a trace, by release; bare kernels after machines of the same release.
+
+    This machine's own only if it is meant or nothing else is known: nobody else can run it again.
+    """
+    backends = {column.column: str(column.environment.get("backend")) for column in columns}
+    known = [result for result in row.results if seen.is_told(result.cell) and result.cell.trace]
+    told = [result for result in known if result.column != "local" or on == "local"] or known
+    order = {result.release: number for number, result in enumerate(told)}
+    return sorted(told, key=lambda result: (order[result.release], backends[result.column] == "qemu"))
