@@ -57,6 +57,20 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
+LISTED = '["debian-6.1"]\nbackend = "qemu"\nkernel = "debian:6.1"\n'
+LISTED += LISTED.replace("6.1", "6.12") + '[local]\nbackend = "local"\nkernel = "host"\n'
+
+
+@pytest.fixture
+def tried(root: Path) -> Path:
+    """The project with a catalogue of its two columns, after somebody has tried a case on other kernels too."""
+    (root / "vms").mkdir()
+    (root / "vms/catalog.toml").write_text(LISTED)
+    odd = cell({"is": "odd"}, {"flag": "ro"}, trace=(["main", "mnt:1 user:0", "chown", ['"y"', "0", "0"], "0"],))
+    store.write(root / "results", [evidence(name, "6.9.1", odd) for name in ("local", "debian-6.9.1")], ["area.thing"])
+    return root
+
+
 def prints(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
     """What the command prints, with nothing on stderr."""
     assert main(arguments) == status
@@ -75,6 +89,28 @@ def test_a_design_is_decided(root: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_designs_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prints(capsys, "decide").splitlines() == ["DESIGN  CLAIMS  TITLE", "made    1       A design"]
+
+
+def test_without_a_design_there_is_nothing_to_decide_on_evidence(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--results", "--column"):
+        assert "name the design that is to be decided on this evidence: made" in fails(capsys, "decide", option, "nowhere")
+
+
+def test_a_column_of_no_plain_run_counts_when_all_is_known_or_it_is_named(tried: Path,
+                                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    (tried / "vms/catalog.toml").write_text(LISTED.replace('"debian:6.1"', '"debian:6.1"\ndefault = false'))
+    for name in ("debian-6.1", "debian-6.9.1", "local"):
+        (tried / "results" / f"{name}.json").unlink()
+    part = evidence("debian-6.1", "6.1.9", cell({"is": "new"}, {"flag": "ro"}))
+    store.write(tried / "results", [part], ["area.thing"])
+    assert "was run on debian-6.1: not counted" in prints(capsys, "decide", "made")
+    assert "not counted" not in prints(capsys, "decide", "made", "--column", "*", status=1)
+    store.write(tried / "results", [evidence("debian-6.1", "6.1.9", cell({"is": "old"}, {"flag": "nosuid"}))], ["area.thing"])
+    assert "debian-6.1   6.1.9    unsupported" in prints(capsys, "decide", "made", status=1)
+    (tried / "results/debian-6.12.json").unlink()
+    (tried / "results/debian-6.1.json").unlink()
+    store.write(tried / "results", [part], ["area.thing"])
+    assert "There is no release" in prints(capsys, "decide", "made", status=1)
 
 
 def test_a_design_that_is_not_there_or_wrong_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,20 +180,6 @@ def test_drift_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 EVIDENCE = [["decide", "made"], ["history"], ["cite", "area.thing"], ["drift"]]
 READING = [*EVIDENCE, ["matrix"], ["matrix", "--format", "json"], ["repro", "area.thing"]]
-LISTED = '["debian-6.1"]\nbackend = "qemu"\nkernel = "debian:6.1"\n'
-LISTED += LISTED.replace("6.1", "6.12") + '[local]\nbackend = "local"\nkernel = "host"\n'
-
-
-@pytest.fixture
-def tried(root: Path) -> Path:
-    """The project with a catalogue of its two columns, after somebody has tried a case on other kernels too."""
-    (root / "vms").mkdir()
-    (root / "vms/catalog.toml").write_text(LISTED)
-    odd = cell({"is": "odd"}, {"flag": "ro"}, trace=(["main", "mnt:1 user:0", "chown", ['"y"', "0", "0"], "0"],))
-    store.write(root / "results", [evidence(name, "6.9.1", odd) for name in ("local", "debian-6.9.1")], ["area.thing"])
-    return root
-
-
 @pytest.mark.parametrize("command", READING)
 def test_a_kernel_that_was_merely_tried_changes_no_answer(tried: Path, command: list[str],
                                                           capsys: pytest.CaptureFixture[str]) -> None:
