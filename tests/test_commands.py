@@ -303,7 +303,7 @@ def test_which_parameter_set_was_taken_is_told(root: Path, capsys: pytest.Captur
 
 def test_a_program_of_what_is_not_there_is_none(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean area.thing?" in fails(capsys, "repro", "area.thnig", "--column", "debian-6.12")
-    assert "did you mean debian-6.12?" in fails(capsys, "repro", "area.thing", "--column", "debian-6.122")
+    assert "did you mean debian-6.12?" in fails(capsys, "repro", "area.thing", "--column", "debain-6.12")
     assert "did you mean nosuid?" in fails(capsys, *REPRO, "--params", "flag=nosiud")
     assert "nowhere does not exist" in fails(capsys, *REPRO, "--results", "nowhere")
     store.write(root / "other", [evidence("debian-6.12", "6.12.3")], [])

@@ -26,7 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the matrix, or write it to a file."""
     if options.format not in renderers.names():
-        raise KsemError(f"unknown format {options.format!r}: {', '.join(renderers.names())} are known")
+        near = catalog.nearest(options.format, renderers.names())
+        raise KsemError(f"unknown format {options.format!r}{near}: {', '.join(renderers.names())} are known")
     render = renderers.renderer(options.format)
     root = _common.root(options)
     behaviours = catalog.behaviours(root)
