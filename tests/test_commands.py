@@ -134,6 +134,16 @@ def test_columns_and_directories_are_compared(root: Path, capsys: pytest.Capture
     assert "1 the same, 1 appeared" in prints(capsys, "diff", "other/debian-6.1.json", "results")
 
 
+def test_what_a_kernel_can_more_is_no_regression_and_what_it_cannot_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lacks = (cell(None, {"flag": flag}, status="unsupported", reason="no system call new") for flag in ("ro", "nosuid"))
+    store.write(root / "results", [evidence("debian-5.10", "5.10.7", *lacks)], ["area.thing"])
+    told = prints(capsys, "diff", "debian-5.10", "debian-6.1")
+    assert "  now supported: area.thing [all 2]\n    before: no system call new\n" in told
+    assert told.endswith("  0 the same, 2 now supported\n")
+    told = prints(capsys, "diff", "debian-6.1", "debian-5.10", status=1)
+    assert "  no longer supported: area.thing [all 2]\n    now: no system call new\n" in told
+
+
 def test_evidence_that_cannot_be_compared_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean debian-6.12?" in fails(capsys, "diff", "debian-6.1", "debain-6.12")
     (root / "empty").mkdir()
