@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ksem import strace
 from ksem.agreement import Agreement, Group, agreement
@@ -33,17 +34,17 @@ def cite(matrix: Matrix, section: Section, sets: Sequence[Params] = (), on: str 
     """
     rows = rows_of(section, sets)
     decider = decider_of(matrix, section, rows, on)
-    parts = [claim(section), sources(section), documented(section), seen_text(matrix, section, rows, decider.row),
-             trace_text(matrix, section, decider, calls), again(section, decider)]
+    parts = [head(section), seen_text(matrix, section, rows, decider.row), trace_text(matrix, section, decider, calls),
+             again(section, decider)]
     if reproducer:
         parts.append("A program that shows it:\n\n" + "\n".join(
             line.encode("ascii", "backslashreplace").decode() for line in reproducer.splitlines()))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def claim(section: Section) -> str:
-    """The claim, as a paragraph."""
-    return _filled(section.behaviour.case.claim)
+def head(section: Section) -> str:
+    """The claim, as a paragraph, and what is documented."""
+    return "\n\n".join(part for part in (_filled(section.behaviour.case.claim), sources(section), documented(section)) if part)
 
 
 def sources(section: Section) -> str:
@@ -127,23 +128,40 @@ def _unexpected(rows: Sequence[Row]) -> list[str]:
     return [f"not as expected on {', '.join(dict.fromkeys(columns))}"] if columns else []
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which calls of a trace are shown.
+
+    kept: their numbers. count: how many, and what is left out, in words. notes: what another kernel answered otherwise, by the
+    number of the call.
+    """
+
+    kept: tuple[int, ...]
+    count: str
+    notes: Mapping[int, str]
+
+
+def plan(section: Section, events: Sequence[strace.Event], others: Sequence[strace.Event], calls: int = CALLS) -> Plan:
+    """The calls that show a claim: around the first that another kernel answers otherwise, if there is one. others: its."""
+    theirs = strace.answers(events, others) if others else {}
+    # The last call that ended with an errno of the claim; else the last one.
+    last = max(shown(events, about(section)), default=len(events) - 1)
+    kept, left_out = strace.cut(events, min(theirs, default=last), calls)
+    count = f"{len(kept)} of {len(events)} calls; left out: {left_out}" if left_out else \
+        f"{len(kept)} call{'' if len(kept) == 1 else 's'}"
+    return Plan(tuple(kept), f"({count})", {number: theirs[number] for number in kept if number in theirs})
+
+
 def trace_text(matrix: Matrix, section: Section, decider: Decider, calls: int) -> str:
     """The deciding kernel's calls, below a line on it, and what another kernel answered where it answered otherwise."""
     column = next(one for one in matrix.columns if one.column == decider.result.column)
     events = decider.result.cell.trace
-    theirs = strace.answers(events, decider.other.cell.trace) if decider.other else {}
-    # The last call that ended with an errno of the claim; else the last one.
-    last = max(shown(events, about(section)), default=len(events) - 1)
-    kept, left_out = strace.cut(events, min(theirs, default=last), calls)
-    told = label([decider.row.params], [row.params for row in section.rows])
-    lines = [environment_line(column)]
-    lines += [_filled(f"with {' '.join(f'{name}={value}' for name, value in decider.row.params.items())}", "  ", "    ")] \
-        if told != "-" else []
-    count = f"{len(kept)} of {len(events)} calls; left out: {left_out}" if left_out else \
-        f"{len(kept)} call{'' if len(kept) == 1 else 's'}"
+    found = plan(section, events, decider.other.cell.trace if decider.other else (), calls)
+    params = " ".join(f"{name}={spelled(value)}" for name, value in decider.row.params.items())
     other = decider.other.release if decider.other else ""
-    notes = {number: f"on {other}: {answer}" for number, answer in theirs.items()}
-    return "\n".join([*lines, _filled(f"({count})", "  ", "   "), *strace.lines(events, kept, notes, WIDTH)])
+    notes = {number: f"on {other}: {answer}" for number, answer in found.notes.items()}
+    return "\n".join([environment_line(column), *([_filled(f"with {params}", "  ", "    ")] if len(section.rows) > 1 else []),
+                      _filled(found.count, "  ", "   "), *strace.lines(events, found.kept, notes, WIDTH)])
 
 
 def environment_line(column: Evidence) -> str:
@@ -162,13 +180,16 @@ def environment_line(column: Evidence) -> str:
 
 def again(section: Section, decider: Decider) -> str:
     """How to run it again: a line, which a shell takes as it is."""
-    column = decider.result.column
-    # A series stands for its newest release, which may be another one by then.
-    exact = f"debian-{decider.result.release}" if column.startswith("debian-") and "vagrant" not in column else column
-    words = [f"ksem run {_quoted(exact)}", f"-k {_quoted(section.behaviour.name)}"]
+    result = decider.result
+    words = [f"ksem run {_quoted(exact(result.column, result.release))}", f"-k {_quoted(section.behaviour.name)}"]
     if len(section.rows) > 1:
         words += [f"--params {_quoted(f'{name}={spelled(value)}')}" for name, value in decider.row.params.items()]
     return "Run it again:\n" + "\n".join(_command(words))
+
+
+def exact(column: str, release: str) -> str:
+    """What to call a column so that it is this kernel: a series stands for its newest release, which may be another by then."""
+    return f"debian-{release}" if column.startswith("debian-") and "vagrant" not in column else column
 
 
 def _quoted(word: str) -> str:

@@ -6,7 +6,7 @@ Contract: pure; `model`, `matrix`, `seen`, `agreement` (the errnos of a text), `
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ksem import seen, strace
@@ -14,6 +14,7 @@ from ksem.agreement import errnos
 from ksem.guest.case import Params, expected_by, rules_of
 from ksem.matrix import Matrix, Row, Section
 from ksem.model import Evidence, KsemError, Result
+from ksem.seen import Values
 
 # Words that say nothing of what a sentence is about.
 _STOP = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "it", "no", "not", "of", "on", "or", "s",
@@ -40,11 +41,9 @@ def decider_of(matrix: Matrix, section: Section, rows: Sequence[Row], on: str = 
     Of parameter sets the one in which kernels differ, then the one that the cited change is about, then the one that the claim
     speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
     """
-    known = [(row, results) for row in rows if (results := _told(row, matrix.columns, on))
-             and (not on or any(one.column == on for one in results))]
-    if not known:
+    found = [decider for row in rows for decider in deciders(row, matrix.columns, [on])]
+    if not found:
         raise KsemError(f"nothing is known of {section.behaviour.name} on {on or 'any column'}: `ksem run` makes evidence")
-    found = [Decider(row, *_decisive(results, on)) for row, results in known]
     return max(found, key=lambda one: (one.other is not None, _is_cited(section, one.row.params), *_spoken_of(section, one)))
 
 
@@ -82,22 +81,27 @@ def _words(text: str) -> set[str]:
     return {word.lower() for word in re.findall(r"\w+", text)} - _STOP
 
 
-def _decisive(results: Sequence[Result], on: str) -> tuple[Result, Result | None]:
-    """Of a row's results the one that decides, and the last one before it, or any, that is otherwise."""
-    newest = next((one for one in results if one.column == on), results[-1])
-    others = [one for one in results if seen.values(one.cell) != seen.values(newest.cell)]
-    if on or not others:
-        return newest, others[-1] if others else None
-    return results[results.index(others[-1]) + 1], others[-1]
+def deciders(row: Row, columns: Sequence[Evidence], on: Iterable[str]) -> Iterable[Decider]:
+    """For each of some columns whose trace can be shown of a row, what it is compared with. "" is the kernel that decides."""
+    known = _told(row, columns)
+    for name in on:
+        # This machine's own only if it is meant or nothing else is known: nobody else can run it again.
+        told = [pair for pair in known if pair[0].column != "local" or name == "local"] or known
+        place = next((number for number, (one, _) in enumerate(told) if one.column == name), -1 if told and not name else None)
+        if place is None:
+            continue
+        others = [number for number, (_, values) in enumerate(told) if values != told[place][1]]
+        if others and not name:
+            place = others[-1] + 1
+        yield Decider(row, told[place][0], told[others[-1]][0] if others else None)
 
 
-def _told(row: Row, columns: Sequence[Evidence], on: str) -> list[Result]:
-    """The results that tell something, with a trace, by release; bare kernels after machines of the same release.
-
-    This machine's own only if it is meant or nothing else is known: nobody else can run it again.
-    """
+def _told(row: Row, columns: Sequence[Evidence]) -> list[tuple[Result, Values | None]]:
+    """The results that tell something, with a trace, and what, by release; bare kernels after machines of the same release."""
     backends = {column.column: str(column.environment.get("backend")) for column in columns}
-    known = [result for result in row.results if seen.is_told(result.cell) and result.cell.trace]
-    told = [result for result in known if result.column != "local" or on == "local"] or known
-    order = {result.release: number for number, result in enumerate(told)}
-    return sorted(told, key=lambda result: (order[result.release], backends[result.column] == "qemu"))
+    known = [result for result in row.results if result.cell.trace and seen.is_told(result.cell)]
+    order: dict[str, int] = {}
+    for number, result in enumerate(known):
+        order.setdefault(result.release, number)
+    known.sort(key=lambda result: (order[result.release], backends[result.column] == "qemu"))
+    return [(result, seen.values(result.cell)) for result in known]

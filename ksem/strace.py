@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ksem.guest.syscalls import SIGNATURES
-from ksem.wrap import ascii_only, fill
+from ksem.wrap import ascii_only, escaped, fill
 
 Event = Sequence[Any]
 _ERRNO = re.compile(r"E[A-Z0-9]+")
@@ -29,7 +29,8 @@ def spelled(event: Event) -> str:
 
 def _answer(event: Event) -> str:
     """What a call gave."""
-    result = str(event[4])
+    # As it is to be shown, so that it is cut at the same place wherever it is.
+    result = escaped(str(event[4]), keep="\n")
     if len(result) > _RESULT:
         return f"{result[:_RESULT]}... ({len(result) - _RESULT} more characters)"
     return f"-1 {result}" if event[2] in SIGNATURES and failed(event) else result

@@ -64,6 +64,7 @@ ALLOWED = {
     "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "ksem.renderers", "ksem.wrap", "tabulate"),
     "ksem.renderers.html": ("jinja2", "markupsafe"),
     "ksem.renderers.html.content": ("ksem.guest.syscalls",),
+    "ksem.renderers.html.mail": ("ksem.cite", "ksem.decider"),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.machine",
                     "ksem.store"),
     "ksem.repro": (MODEL, "ksem.repro", "ksem.catalog", "ksem.disks", "ksem.guest"),
