@@ -126,6 +126,8 @@ def _check(case: Case, path: Path) -> None:
                 raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
         if not combinations(case):
             raise KsemError(f"{path}: where= leaves no parameter set over")
+        if not any(case.shown_with.items() <= params.items() for params in combinations(case)):
+            raise KsemError(f"{path}: shown_with= is in no parameter set")
         for params in combinations(case):
             for need in needs_of(case, params):
                 kind, _, name = need.partition(":")

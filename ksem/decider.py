@@ -6,7 +6,7 @@ Contract: pure; `model`, `matrix`, `seen`, `agreement` (the errnos of a text), `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ksem import seen, strace
@@ -38,13 +38,15 @@ def rows_of(section: Section, sets: Sequence[Params]) -> list[Row]:
 def decider_of(matrix: Matrix, section: Section, rows: Sequence[Row], on: str = "") -> Decider:
     """The kernel that decides: the first one that does as the newest does; where all agree, the newest.
 
-    Of parameter sets the one in which kernels differ, then the one that the cited change is about, then the one that the claim
-    speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
+    Of parameter sets one in which kernels differ, then one that the case says is shown, then one that a cited change is about, then
+    the one that the claim speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
     """
     found = [decider for row in rows for decider in deciders(row, matrix.columns, [on])]
     if not found:
         raise KsemError(f"nothing is known of {section.behaviour.name} on {on or 'any column'}: `ksem run` makes evidence")
-    return max(found, key=lambda one: (one.other is not None, _is_cited(section, one.row.params), *_spoken_of(section, one)))
+    meant = section.behaviour.case.shown_with.items()
+    return max(found, key=lambda one: (one.other is not None, meant <= one.row.params.items(),
+                                       _is_cited(section, one.row.params), *_spoken_of(section, one)))
 
 
 def about(section: Section) -> str:
@@ -64,17 +66,15 @@ def _is_cited(section: Section, params: Params) -> bool:
     return any(one != expectations[0] for one in expectations)
 
 
-def _spoken_of(section: Section, decider: Decider) -> tuple[int, float, int]:
-    """How much is said of a parameter set: errnos that calls end with, words of its values, how many calls end so."""
+def _spoken_of(section: Section, decider: Decider) -> tuple[int, float, int, int]:
+    """How much is said of a parameter set: errnos that calls end with, the share of each value's words that is there, how many
+    words that is, how many calls end so."""
     text, trace = about(section), decider.result.cell.trace
-    calls = shown(trace, text)
-    return len({str(trace[number][4]) for number in calls}), _overlap(decider.row.params, text), len(calls)
-
-
-def _overlap(params: Mapping[str, object], text: str) -> float:
-    """The share of each value's words that a text has, over all values."""
-    there = _words(text)
-    return sum(len(words & there) / len(words) for value in params.values() if (words := _words(str(value))))
+    # Without CAP_FSETID is not with it.
+    calls, there = shown(trace, text), _words(re.sub(r"\b(without|no|not|nor)\s+\w+", "", text))
+    values = [words for value in decider.row.params.values() if (words := _words(str(value)))]
+    return (len({str(trace[number][4]) for number in calls}), sum(len(words & there) / len(words) for words in values),
+            sum(len(words & there) for words in values), len(calls))
 
 
 def _words(text: str) -> set[str]:

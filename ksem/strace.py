@@ -68,9 +68,13 @@ def cut(events: Sequence[Event], focus: int, room: int) -> tuple[list[int], str]
     prepared = len(events) - len(kept)
     files = _files(events[focus])
     near = [number for number in kept if not _files(events[number]) or files & _files(events[number])]
-    # Of a table of files one line tells more than a piece of the table, if it is not next to nothing.
-    others = len(kept) - len(near) if files and len(kept) > 2 * room and len(near) > room // 3 else 0
-    kept = near if others else kept
+    others = 0
+    if files and len(kept) > 2 * room and len(near) < len(kept):
+        # Of a table of files one line tells more than a piece of the table; for what room is left, what came right before.
+        far = [number for number in kept if number not in near]
+        before = [number for number in far if number < focus]
+        spare = before[max(0, len(before) - max(0, room - len(near))):]
+        others, kept = len(far) - len(spare), sorted([*near, *spare])
     start = max(0, min(kept.index(focus) - room * 2 // 3, len(kept) - room))
     window = kept[start:start + room]
     counts = [(prepared, "that prepare"), (others, "about other files"), (start, "before these"),

@@ -33,6 +33,8 @@ CASES = {
     "parameters that are no mapping": ("CASE = Case('It is.', ('x',), {}, ['a'])" + OBSERVE,
                                        "cannot be computed: AttributeError"),
     "where of other parameters": ("CASE = Case('It is.', ('x',), {}, {'a': (1,)}, lambda b: True)" + OBSERVE, "TypeError"),
+    "shown with what there is not": ("CASE = Case('It is.', ('x',), {}, {'a': (1,)}, shown_with={'a': 2})" + OBSERVE,
+                                     "shown_with= is in no parameter set"),
     "an unknown need": ("CASE = Case('It is.', ('x',), {}, needs=('luck',))" + OBSERVE, "unknown need 'luck': root, alone"),
     "a need without its tuple": ("CASE = Case('It is.', ('x',), {}, needs=('root'))" + OBSERVE, "unknown need 'r'"),
     "no rule": ("CASE = Case('It is.', ('x',), ())" + OBSERVE, "cannot be computed: IndexError"),

@@ -199,8 +199,24 @@ def test_what_another_kernel_answered_is_noted_as_long_as_it_is_asked_the_same()
 
 def test_of_a_table_of_files_the_line_of_the_one_in_focus_is_kept() -> None:
     events = [call("chown", str(number), arguments=[f'"{file}"']) for file in "abcdefgh" for number in range(6)]
-    kept, told = strace.cut(events, 20, 9)
-    assert (kept, told) == (list(range(18, 24)), "42 about other files")
+    assert strace.cut(events, 20, 6) == (list(range(18, 24)), "42 about other files")
+    # Room that is left has what came right before.
+    assert strace.cut(events, 20, 9) == (list(range(15, 24)), "39 about other files")
+    assert strace.cut([*events[:18], call("fork", arguments=()), *events[18:]], 21, 6) == (
+        list(range(18, 24))[:1] + list(range(19, 24)), "42 about other files, 1 after these")
+
+
+def test_of_parameter_sets_that_are_spoken_of_alike_the_one_with_more_words_is_shown() -> None:
+    rules = case({"is": "so"}, claim="An owner outside the group without CAP_FSETID loses it.", params={
+        "caller": ("owner", "owner outside the group", "owner outside the group with CAP_FSETID")})
+    cells = [cell({"is": "so"}, {"caller": caller}, trace=(call(),)) for caller in rules.params["caller"]]
+    assert "with caller=owner outside the group" in text(made(rules, evidence("debian-6.1", "6.1.9", *cells)))
+
+
+def test_what_a_case_says_is_shown_comes_before_what_its_words_tell() -> None:
+    rules = case({"is": "so"}, claim="With nosuid it is so.", params=SETS, shown_with={"flag": "ro"})
+    assert "with flag=ro" in text(made(rules, seen_with("6.1.1", "so", "so")))
+    assert "with flag=nosuid" in text(made(rules, seen_with("6.1.1", None, "so")))
 
 
 def test_a_reproducer_is_added_as_it_is() -> None:

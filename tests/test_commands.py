@@ -91,6 +91,19 @@ def test_designs_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert prints(capsys, "decide").splitlines() == ["DESIGN  CLAIMS  TITLE", "made    1       A design"]
 
 
+@pytest.mark.parametrize("form", ["terminal", "html", "json"])
+def test_a_design_that_is_wrong_keeps_nothing_else_from_being_shown(root: Path, form: str,
+                                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "designs/bad.toml").write_text(DESIGN.replace("area.thing", "area.thnig"))
+    assert main(["matrix", "--format", form]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("ksem: left out: ")
+    assert "designs/bad.toml: claim 1 (area.thnig)" in printed.err
+    assert printed.err.count("\n") == 1
+    (root / "designs/bad.toml").unlink()
+    assert prints(capsys, "matrix", "--format", form) == printed.out
+
+
 def test_without_a_design_there_is_nothing_to_decide_on_evidence(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("--results", "--column"):
         assert "name the design that is to be decided on this evidence: made" in fails(capsys, "decide", option, "nowhere")

@@ -27,8 +27,8 @@ def section(matrix: Matrix, one: Section, numbered: Numbered) -> dict[str, Any]:
     """The texts of a section, by row, and the plans of its cells.
 
     head: the claim and its sources. rows: what each row's kernels show. cells: for each row and each column by name
-    `[plan, other release]`. plans: `[numbers of the calls, how many these are, {number: answer}]`. matrix: by release, as it was
-    built.
+    `[plan, other release]`. plans: `[numbers of the calls, how many these are, {number: answer}]`. matrix: as it was built, by
+    release.
     """
     names = [column.column for column in matrix.columns]
     plans: dict[tuple[int, int | None], int] = {}
