@@ -38,8 +38,8 @@ def rows_of(section: Section, sets: Sequence[Params]) -> list[Row]:
 def decider_of(matrix: Matrix, section: Section, rows: Sequence[Row], on: str = "") -> Decider:
     """The kernel that decides: the first one that does as the newest does; where all agree, the newest.
 
-    Of parameter sets one in which kernels differ, then one that the case says is shown, then one that a cited change is about, then
-    the one that the claim speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
+    Of parameter sets one in which kernels differ, then one that the case says is shown, then one that a cited change is about,
+    then the one that the claim speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
     """
     found = [decider for row in rows for decider in deciders(row, matrix.columns, [on])]
     if not found:
