@@ -26,6 +26,7 @@ class Place:
     """A value that is the same in some parameter sets on every kernel: its leaf, and a label for the sets unless it is all."""
 
     path: str
+    sets: tuple[Params, ...]
     label: str
 
 
@@ -85,7 +86,7 @@ def names_of(matrix: Matrix, rows: Sequence[Row]) -> list[str]:
     for number, column in enumerate(matrix.columns):
         by_release.setdefault(column.release, []).append(number)
     split = {release for release, numbers in by_release.items() if len(numbers) > 1
-             and any(_differing([seen.values(row.results[number].cell) for number in numbers]) for row in rows)}
+             and any(set(_differing([seen.values(row.results[number].cell) for number in numbers])) - {""} for row in rows)}
     return [ascii_only(f"{column.release} ({column.column})" if column.release in split else column.release)
             for column in matrix.columns]
 
@@ -108,9 +109,12 @@ def _reasons(name: str, names: Sequence[str], rows: Sequence[Row], told: Sequenc
 
 
 def _differing(values: Iterable[Values | None]) -> list[str]:
-    """The leaves in which some differ. Where one lacks what it takes and others do not, these tell all of theirs."""
+    """The leaves in which some differ. Where one lacks what it takes and others do not, these tell all of theirs; where all do,
+    that is told of the whole ("")."""
     known = [one for one in values if one is not None]
     observed = [one for one in known if not one.lacking]
+    if known and not observed:
+        return [""]
     paths = list({path: None for one in observed for path in one.leaves})
     found = [path for path in paths if len({one.at(path) for one in observed}) > 1]
     return found or (paths if 0 < len(observed) < len(known) else [])
@@ -133,8 +137,13 @@ def _places(section: Section, rows: Sequence[Row], told: Sequence[Told], order: 
     ranked = sorted(by_place, key=rank)
     every = [row.params for row in rows]
     sets = [by_place[place] for place in ranked]
-    return [Place(path, f" [{label(some, every)}]" if len(some) < len(every) else "")
-            for (path, _), some in zip(ranked, sets, strict=True)], [vector for _, vector in ranked]
+    return [Place(path, tuple(some), labelled(some, every)) for (path, _), some in zip(ranked, sets, strict=True)], [
+        vector for _, vector in ranked]
+
+
+def labelled(sets: Sequence[Params], every: Sequence[Params]) -> str:
+    """` [what tells some parameter sets from the others]`, nothing where it is all."""
+    return f" [{label(sets, every)}]" if len(sets) < len(every) else ""
 
 
 def errnos(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ksem import strace
-from ksem.agreement import Agreement, Group, agreement
+from ksem.agreement import Agreement, Group, agreement, labelled
 from ksem.decider import Decider, about, decider_of, rows_of, shown
 from ksem.guest.case import Params
 from ksem.history import Change, described, histories_of
@@ -64,20 +64,21 @@ def seen_text(matrix: Matrix, section: Section, rows: Sequence[Row], first: Row 
     told = label([row.params for row in rows], [row.params for row in section.rows])
     lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "") + ":")]
     for group in found.groups:
-        lines += _group(found, group)
+        lines += _group(found, group, [row.params for row in rows])
     lines += [_filled(one, "  ", "    ") for one in [*_not_known(found), *_changes(matrix, section, rows), *_unexpected(rows)]]
     return "\n".join(lines)
 
 
-def _group(found: Agreement, group: Group) -> list[str]:
-    """Kernels that show the same, and what: their values where kernels differ."""
+def _group(found: Agreement, group: Group, every: Sequence[Params]) -> list[str]:
+    """Kernels that show the same, and what: their values where kernels differ. every: all parameter sets that it is about."""
     kernels = _kernels(group.names, found.order)
     if not found.places:
         return [_filled(f"{kernels} {'agree' if len(group.names) > 1 else 'only'}", "  ", "    ")]
     told = [f"{place.path}{place.label}: {value}".removeprefix(": ")
             for place, value in zip(found.places, group.values, strict=True)]
     if len(set(group.values)) == 1 and group.values[0].startswith("unsupported: "):
-        told = [group.values[0]]
+        where = labelled([one for one in every if any(one in place.sets for place in found.places)], every)
+        told = [f"{where}: {group.values[0]}".removeprefix(": ")]
     rest = len(told) - SPELLED
     return [_filled(f"{kernels}:", "  ", "    "), *(_filled(one, "    ", "      ") for one in told[:SPELLED]),
             *([f"    (and {rest} more value{'s' if rest > 1 else ''})"] if rest > 0 else [])]

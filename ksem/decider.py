@@ -43,10 +43,21 @@ def decider_of(matrix: Matrix, section: Section, rows: Sequence[Row], on: str = 
     """
     found = [decider for row in rows for decider in deciders(row, matrix.columns, [on])]
     if not found:
-        raise KsemError(f"nothing is known of {section.behaviour.name} on {on or 'any column'}: `ksem run` makes evidence")
+        raise _nothing(section, rows, on)
     meant = section.behaviour.case.shown_with.items()
     return max(found, key=lambda one: (one.other is not None, meant <= one.row.params.items(),
                                        _is_cited(section, one.row.params), *_spoken_of(section, one)))
+
+
+def _nothing(section: Section, rows: Sequence[Row], on: str) -> KsemError:
+    """Why no calls can be shown."""
+    told = [values for row in rows for result in row.results if on in ("", result.column)
+            and (values := seen.values(result.cell)) is not None]
+    name, where = section.behaviour.name, on or "any column"
+    if any(values.lacking for values in told):
+        return KsemError(f"{name} was not seen on {where}: unsupported: {next(one.lacking for one in told if one.lacking)}")
+    why = "no calls were recorded" if told else "nothing is known"
+    return KsemError(f"{why} of {name} on {where}: `ksem run` makes evidence")
 
 
 def about(section: Section) -> str:

@@ -170,6 +170,15 @@ def test_the_values_of_kernels_that_support_it_are_shown() -> None:
     assert "supported\n" not in told
 
 
+def test_kernels_that_all_lack_the_call_do_not_agree_that_it_is_so() -> None:
+    lacks = [evidence(f"debian-{series}", f"{series}.7", cell(None, {"flag": flag}, status="unsupported", reason="no call"),
+                      cell({"is": "so"}, {"flag": other}, trace=(call(),)))
+             for series in ("6.1", "6.2") for flag, other in [SETS["flag"]]]
+    assert "  6.1.7, 6.2.7:\n    [flag=ro]: unsupported: no call\n" in text(made(case(params=SETS), *lacks))
+    with pytest.raises(KsemError, match=r"area.thing was not seen on debian-6.1: unsupported: no call"):
+        text(made(case(params=SETS), *lacks), sets=[{"flag": "ro"}], on="debian-6.1")
+
+
 def test_a_change_that_every_kernel_has_says_who_has_it_by_a_backport() -> None:
     told = " ".join(text(made(RULES, column("6.1.60", "new", call()), NEW)).split())
     assert ("6.1.60, 6.12.3 agree since 6.6 (abc); backported to 6.1.50: so 6.1.60 has it too; no kernel without it was asked"

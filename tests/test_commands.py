@@ -161,6 +161,7 @@ def test_evidence_that_cannot_be_compared_is_named(root: Path, capsys: pytest.Ca
     assert "did you mean debian-6.12?" in fails(capsys, "diff", "debian-6.1", "debain-6.12")
     (root / "empty").mkdir()
     assert "no evidence in empty" in fails(capsys, "diff", "empty", "results")
+    assert "nowhere does not exist" in fails(capsys, "diff", "debian-6.1", "debian-6.12", "--results", "nowhere")
     (root / "results/debian-6.12.json").write_text('{"schema": 99}')
     assert "schema 99" in fails(capsys, "diff", "debian-6.1", "debian-6.12")
     (root / "results/debian-6.12.json").unlink()

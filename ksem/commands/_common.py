@@ -87,6 +87,8 @@ def evidence_of(name: str, results: Path) -> list[Evidence]:
     """What a user calls evidence: a directory, a file, or a column of `results`. Raises KsemError, with the nearest column."""
     if Path(name).exists() and not Path(name).is_dir():
         return [store.read_column(Path(name))]
+    if not Path(name).is_dir() and not results.is_dir():
+        raise KsemError(f"{results} does not exist: name a directory of evidence")
     # A directory may have a column's name by accident: what holds no evidence is none.
     if Path(name).is_dir() and (found := store.read(Path(name), traces=False)):
         return found
