@@ -7,7 +7,7 @@ at most 72 columns; whatever a kernel or a case has in its texts, none of it beg
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ksem import strace
@@ -74,11 +74,15 @@ def _group(found: Agreement, group: Group, every: Sequence[Params]) -> list[str]
     kernels = _kernels(group.names, found.order)
     if not found.places:
         return [_filled(f"{kernels} {'agree' if len(group.names) > 1 else 'only'}", "  ", "    ")]
-    told = [f"{place.path}{place.label}: {value}".removeprefix(": ")
-            for place, value in zip(found.places, group.values, strict=True)]
-    if len(set(group.values)) == 1 and group.values[0].startswith("unsupported: "):
-        where = labelled([one for one in every if any(one in place.sets for place in found.places)], every)
-        told = [f"{where}: {group.values[0]}".removeprefix(": ")]
+    told = []
+    lacking: dict[str, list[Params]] = {}
+    for place, value in zip(found.places, group.values, strict=True):
+        if value.startswith("unsupported: "):
+            lacking.setdefault(value, []).extend(place.sets)
+        else:
+            told.append(f"{place.path}{place.label}: {value or '(nothing)'}")
+    whole = [f"{labelled([one for one in every if one in sets], every)}: {value}" for value, sets in lacking.items()]
+    told = [one.removeprefix(": ") for one in [*whole, *told]]
     rest = len(told) - SPELLED
     return [_filled(f"{kernels}:", "  ", "    "), *(_filled(one, "    ", "      ") for one in told[:SPELLED]),
             *([f"    (and {rest} more value{'s' if rest > 1 else ''})"] if rest > 0 else [])]
@@ -117,11 +121,20 @@ def _changes(matrix: Matrix, section: Section, rows: Sequence[Row]) -> list[str]
         backports = sorted({first for change in changes for first in change.backports}, key=release_key)
         # The one of which kernels on both sides were seen closest.
         change = max(changes, key=lambda change: (change.after != "", release_key(change.after or change.release)))
-        shown_by = list(dict.fromkeys(ascii_only(column.release) for column in matrix.columns if column.column in taken[key]))
+        shown_by = list(dict.fromkeys(column.release for column in matrix.columns if column.column in taken[key]))
         told.append(described(change) + (f"; backported to {', '.join(backports)}" if backports else "")
-                    + (f": so {', '.join(shown_by)} {'have' if len(shown_by) > 1 else 'has'} it too" if shown_by else "")
-                    + ("" if change.after else "; no kernel without it was asked"))
+                    + _have(shown_by, {change.after for change in changes}) + (
+                        "" if change.after else "; no kernel without it was asked"))
     return told
+
+
+def _have(releases: Sequence[str], without: Collection[str]) -> str:
+    """Which kernels have a change by a backport. without: those of which some value is as before all the same."""
+    whole = [ascii_only(release) for release in releases if release not in without]
+    part = [ascii_only(release) for release in releases if release in without]
+    words = [f"{', '.join(whole)} {'have' if len(whole) > 1 else 'has'} it too"] if whole else []
+    words += [f"{', '.join(part)} {'have' if len(part) > 1 else 'has'} some of it"] if part else []
+    return f": so {', '.join(words)}" if words else ""
 
 
 def _unexpected(rows: Sequence[Row]) -> list[str]:

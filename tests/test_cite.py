@@ -187,6 +187,21 @@ def test_a_change_that_every_kernel_has_says_who_has_it_by_a_backport() -> None:
         text(made(RULES, NEW)).split())
 
 
+def test_a_backport_that_some_values_do_not_show_is_had_in_part() -> None:
+    rules = case((Rule({"is": "new"}, since="6.6", backports=("5.10.5",), cites="abc"), Rule({"is": "old"})), params=SETS)
+    told = " ".join(text(made(rules, seen_with("5.10.7", "new", "old"), seen_with("6.12.3", "new", "new"))).split())
+    assert "since 6.6 (abc), seen between 5.10.7 and 6.12.3; backported to 5.10.5: so 5.10.7 has some of it not as" in told
+
+
+def test_what_a_kernel_lacks_in_some_sets_is_one_line() -> None:
+    lacks = evidence("debian-5.10", "5.10.7", cell(None, {"flag": "ro"}, status="unsupported", reason="no call"),
+                     cell({"is": "so", "also": "so"}, {"flag": "nosuid"}, trace=(call(),)))
+    has = evidence("debian-6.1", "6.1.7", *(cell({"is": "so", "also": "so"}, {"flag": flag}, trace=(call(),))
+                                            for flag in SETS["flag"]))
+    assert "  5.10.7:\n    [flag=ro]: unsupported: no call\n  6.1.7:\n    is [flag=ro]: so\n    also [flag=ro]: so\n" in text(
+        made(case(params=SETS), lacks, has))
+
+
 def test_where_kernels_differ_is_shown_then_what_is_cited_then_what_is_claimed() -> None:
     rules = case(lambda flag: {"is": "so"}, claim="With ro it is EPERM.", params=SETS)
     told = text(made(rules, seen_with("6.1.1", "EPERM", "old"), seen_with("6.2.1", "EPERM", "new")))
