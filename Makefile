@@ -25,7 +25,7 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 # The markdown is written even when a cell is not as expected; the exit status says so all the same.
 matrix: machine $(READY)
 	@$(VENV)/bin/ksem run; status=$$?; \
-	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --listed --output results/MATRIX.md || exit $$?; \
+	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --output results/MATRIX.md || exit $$?; \
 	exit $$status
 
 # The kernels are fetched first: beside its guests a libvirt of its own has no network.
@@ -33,7 +33,7 @@ vagrant: machine-vagrant $(READY)
 	@$(VENV)/bin/python vms/boxes/build.py
 	@$(VENV)/bin/ksem fetch $(MACHINES)
 	@vms/with-libvirt $(VENV)/bin/ksem run $(MACHINES); status=$$?; \
-	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --listed --output results/MATRIX.md || exit $$?; \
+	[ $$status -gt 1 ] || $(VENV)/bin/ksem matrix --format markdown --output results/MATRIX.md || exit $$?; \
 	exit $$status
 
 test: machine-test $(READY)

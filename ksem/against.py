@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ksem import store
-from ksem.compare import Comparison, Difference, Kind, difference
+from ksem.compare import OTHERWISE, Comparison, Difference, Kind, difference
 from ksem.model import Cell, Evidence, KsemError, cell_key
 
 # What `git bisect run` takes for: as it was, otherwise, cannot be told (git-bisect(1), 'Bisect run').
@@ -51,9 +51,9 @@ def _read(path: Path, columns: list[str]) -> Mapping[str, Evidence]:
 
 
 def status(comparisons: Collection[Comparison]) -> int:
-    """What `git bisect run` is to be told: BAD when anything changed, GOOD when all that was known is the same."""
+    """What `git bisect run` is to be told: BAD when anything is otherwise, GOOD when all that was known is the same."""
     kinds = {one.kind for comparison in comparisons for one in comparison.differences}
-    if Kind.CHANGED in kinds:
+    if kinds & set(OTHERWISE):
         return BAD
     if Kind.UNKNOWN in kinds or not any(comparison.same for comparison in comparisons):
         return UNTESTED

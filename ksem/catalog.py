@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import re
 import tomllib
 import types
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ OUTSIDE = frozenset((
     "os", "posix", "posixpath", "io", "_io", "pathlib", "glob", "shutil", "tempfile", "time", "datetime", "select",
     "signal", "socket", "_socket", "subprocess", "multiprocessing", "threading", "platform", "sys", "pwd", "grp",
     "resource", "fcntl", "mmap", "ctypes"))
+# How alike two names are of which one may be the other misspelled: as `r` and `ro`.
+LIKE = 0.65
 KEYS = {"backend", "kernel", "modules", "machine", "default"}
 
 
@@ -123,6 +126,8 @@ def _check(case: Case, path: Path) -> None:
                 raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
         if not combinations(case):
             raise KsemError(f"{path}: where= leaves no parameter set over")
+        if not any(case.shown_with.items() <= params.items() for params in combinations(case)):
+            raise KsemError(f"{path}: shown_with= is in no parameter set")
         for params in combinations(case):
             for need in needs_of(case, params):
                 kind, _, name = need.partition(":")
@@ -209,8 +214,38 @@ def column(name: str, known: Iterable[Column]) -> Column:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """For a message about a name that does not exist: ` (did you mean X?)`, or nothing where no other comes close."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    """For a message about a name that does not exist: ` (did you mean X?)`, or nothing where no other comes close.
+
+    A misspelled one comes close, and the only one of which it is a part: `recipe` of readonly_root.recipe.
+    """
+    known = list(known)
+    near = max(known, key=lambda other: _likeness(name, other), default="")
+    whole = [other for other in known if _is_part(name, other)]
+    if near and _likeness(name, near) >= LIKE:
+        return f" (did you mean {near}?)"
+    return f" (did you mean {whole[0]}?)" if len(whole) == 1 else ""
 
 
+def _likeness(name: str, other: str) -> float:
+    """How alike two names are where they differ, from 0 to 1: that both are of one area says nothing."""
+    if name.lower() == other.lower():
+        return 1
+    one, two = _pieces(name), _pieces(other)
+    # Another number is another thing, not a slip: 6.13 is not 6.1.
+    if [piece for piece in one if piece.isdecimal()] != [piece for piece in two if piece.isdecimal()]:
+        return 0
+    while one and two and one[0] == two[0]:
+        one, two = one[1:], two[1:]
+    while one and two and one[-1] == two[-1]:
+        one, two = one[:-1], two[:-1]
+    return difflib.SequenceMatcher(None, " ".join(one), " ".join(two)).ratio()
+
+
+def _is_part(name: str, other: str) -> bool:
+    rest = iter(_pieces(other))
+    return bool(name) and all(piece in rest for piece in _pieces(name))
+
+
+def _pieces(name: str) -> list[str]:
+    """Words and numbers: `debian`, `6`, `12`."""
+    return re.findall(r"[^\W\d_]+|\d+", name.lower())

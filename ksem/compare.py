@@ -24,13 +24,18 @@ class Kind(enum.StrEnum):
 
     SAME = "the same"
     CHANGED = "changed"
+    UNSUPPORTED = "no longer supported"
     UNKNOWN = "became unknown"
     VANISHED = "vanished"
+    SUPPORTED = "now supported"
     APPEARED = "appeared"
 
 
-# What a comparison fails for. Evidence that nobody had before takes nothing away.
-FINDINGS = (Kind.CHANGED, Kind.UNKNOWN, Kind.VANISHED)
+# In which of them a kernel behaves otherwise.
+OTHERWISE = (Kind.CHANGED, Kind.UNSUPPORTED, Kind.SUPPORTED)
+# What a comparison fails for: what somebody may rely on is gone. A kernel that can more takes nothing away, nor does evidence
+# that nobody had before.
+FINDINGS = (Kind.CHANGED, Kind.UNSUPPORTED, Kind.UNKNOWN, Kind.VANISHED)
 
 
 @dataclass(frozen=True)
@@ -114,9 +119,10 @@ def _changed(cell: Cell, old: Cell | None, new: Cell | None, paths: Collection[s
     params = dict(cell.params)
     if one.lacking and other.lacking:
         return Difference(Kind.SAME, cell.case, params, ())
-    if one.lacking or other.lacking:
-        states = [f"unsupported: {values.lacking}" if values.lacking else "observed" for values in (one, other)]
-        return Difference(Kind.CHANGED, cell.case, params, (" -> ".join(states),))
+    if other.lacking:
+        return Difference(Kind.UNSUPPORTED, cell.case, params, (f"now: {other.lacking}",))
+    if one.lacking:
+        return Difference(Kind.SUPPORTED, cell.case, params, (f"before: {one.lacking}",))
     if paths and not any(path in values.leaves for path in paths for values in (one, other)):
         return Difference(Kind.UNKNOWN, cell.case, params, (f"has no {' and no '.join(paths)}",))
     told = _differing({path: one.at(path) for path in paths or {**one.leaves, **other.leaves}},

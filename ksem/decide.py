@@ -29,13 +29,17 @@ class Support(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Miss:
-    """A value that is not seen as a design relies on it. value: what is instead, or why nothing is known."""
+    """A value that is not seen as a design relies on it.
+
+    value: what is instead, or why nothing is known. known: whether something is. ran: whether the column has the cell at all.
+    """
 
     reliance: Reliance
     params: Params
     path: str
     value: str
     known: bool
+    ran: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Decision:
     release: str
     support: Support
     misses: tuple[Miss, ...]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is unknown for nothing but that not all of it was run there."""
+        return self.support is Support.UNKNOWN and not any(miss.ran for miss in self.misses if miss.reliance.required)
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ def _misses(reliance: Reliance, params: Params, cell: Cell | None) -> Iterable[M
     values = seen.values(cell)
     for path, texts in reliance.observation.items():
         if values is None:
-            yield Miss(reliance, params, path, seen.why_unknown(cell), False)
+            yield Miss(reliance, params, path, seen.why_unknown(cell), False, cell is not None)
         elif values.at(path) not in texts:
             yield Miss(reliance, params, path, values.at(path), True)
 
@@ -113,13 +122,21 @@ def _state(columns: Sequence[Decision]) -> Support:
     return next(one for one in (Support.UNSUPPORTED, Support.SUPPORTED, Support.UNKNOWN) if one in found)
 
 
-def text(design: Design, decisions: Sequence[Decision], width: int) -> str:
-    """A line for each column, what is missing and why it matters, what is not known, and the lowest good release."""
+def text(design: Design, decisions: Sequence[Decision], width: int, aside: Sequence[Decision] = ()) -> str:
+    """A line for each column, what is missing and why it matters, what is not known, and the lowest good release.
+
+    aside: of the decisions those that count for nothing, as nobody asked for them and not all was run there.
+    """
+    counted = [decision for decision in decisions if decision not in aside]
     parts = [fill(f"{design.name}: {design.title}", width, rest="  "), _table(design, decisions, width)]
+    if aside:
+        names = ranges([decision.column for decision in aside], [decision.column for decision in decisions] + [""])
+        parts.append(fill(f"Not all that is required was run on {names}: not counted, as a plain `ksem run` does not run them."
+                          " `--column '*'` counts them.", width))
     parts += [_missing(reliance, decisions, width) for reliance in design.reliances
               if any(miss.reliance == reliance and miss.known for decision in decisions for miss in decision.misses)]
-    parts += _unknown(design, decisions, width)
-    return "\n\n".join([*parts, fill(conclusion(lowest(decisions)), width)]) + "\n"
+    parts += _unknown(design, counted, width)
+    return "\n\n".join([*parts, fill(conclusion(lowest(counted)), width)]) + "\n"
 
 
 def _table(design: Design, decisions: Sequence[Decision], width: int) -> str:
@@ -163,18 +180,20 @@ def _missing(reliance: Reliance, decisions: Sequence[Decision], width: int) -> s
 
 def _unknown(design: Design, decisions: Sequence[Decision], width: int) -> list[str]:
     """What is not known: the columns about which the same claims are not, for the same reasons."""
-    groups: dict[tuple[tuple[int, str], ...], list[str]] = {}
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for decision in decisions:
-        found = {(number, miss.value): None for number, reliance in enumerate(design.reliances) for miss in decision.misses
+        # Two claims may be about the same cells.
+        found = {(miss.value, _named(reliance)): None for reliance in design.reliances for miss in decision.misses
                  if miss.reliance == reliance and not miss.known}
         if found:
             groups.setdefault(tuple(found), []).append(decision.column)
     parts = []
     for claims, columns in groups.items():
-        title = f"not known of {ranges(columns, [decision.column for decision in decisions])}:"
-        lines = [fill(f"{_named(design.reliances[number])}: {why}", width, first="  - ",
-                               rest="    ") for number, why in claims]
-        parts.append("\n".join([fill(title, width, rest="  "), *lines]))
+        lines = [fill(f"not known of {ranges(columns, [decision.column for decision in decisions])}:", width, rest="  ")]
+        for why in dict.fromkeys(why for why, _ in claims):
+            lines.append(fill(f"{why}:", width, first="  ", rest="    "))
+            lines += [fill(claim, width, first="  - ", rest="    ") for reason, claim in claims if reason == why]
+        parts.append("\n".join(lines))
     return parts
 
 
@@ -207,7 +226,8 @@ def conclusion(found: Lowest) -> str:
     else:
         told.append("No older release was asked: it may be good from earlier on.")
     if found.earlier:
-        told.append(f"Good, but not followed by good ones only: {', '.join(found.earlier)}.")
+        told.append(f"Good too, but with a later one that is bad or not known: {', '.join(found.earlier)}.")
     if found.silent:
-        told.append(f"Other columns show that: not known by themselves are {', '.join(found.silent)}.")
+        told.append(f"Not all that is required is known of {', '.join(found.silent)};"
+                    " another column of the same release is good.")
     return " ".join(told)

@@ -1,7 +1,7 @@
 """Where documentation and kernels disagree: each claim with what is documented, what kernels do, and the calls that show it.
 
-Contract: pure; `model`, `matrix`, `cite`, `wrap` and the case's data. Like what `cite` prints, it is ASCII and at most 72
-columns wide: made for a mail to who maintains the pages. What no kernel has confirmed is told apart from what is.
+Contract: pure; `model`, `matrix`, `cite`, `decider`, `wrap` and the case's data. Like what `cite` prints, it is ASCII and at
+most 72 columns wide: made for a mail to who maintains the pages. What no kernel has confirmed is told apart from what is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from ksem import cite
+from ksem.decider import decider_of
 from ksem.matrix import Matrix, Section
 from ksem.model import Verdict
 from ksem.wrap import ascii_only, fill
@@ -69,8 +70,8 @@ def entry(matrix: Matrix, section: Section, calls: int = CALLS) -> str:
     parts = [f"{name}\n{'-' * len(name)}\n" + _filled(f"Documented: {case.documented}"), _filled(f"Kernels: {case.claim}")]
     if not is_confirmed(section):
         return "\n\n".join([*parts, _filled("Not confirmed: no kernel, or not every one, is seen to do so.")])
-    decider = cite.decider_of(matrix, section, section.rows)
-    return "\n\n".join([*parts, cite.seen_text(matrix, section, section.rows), cite.sources(section),
+    decider = decider_of(matrix, section, section.rows)
+    return "\n\n".join([*parts, cite.seen_text(matrix, section, section.rows, decider.row), cite.sources(section),
                         cite.trace_text(matrix, section, decider, calls), cite.again(section, decider)])
 
 

@@ -26,7 +26,7 @@ import pytest
 
 from ksem import catalog, store
 from ksem.against import Against
-from ksem.compare import FINDINGS, Difference, Kind
+from ksem.compare import OTHERWISE, Difference, Kind
 from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
@@ -326,7 +326,7 @@ class CaseItem(pytest.Item):
             self.outcome = self.ksem.against.judge(self.column.name, cell)
         if self.outcome:
             self.message["outcome"] = dataclasses.astuple(self.outcome)
-            if self.outcome.kind is Kind.CHANGED:
+            if self.outcome.kind in OTHERWISE:
                 # Also where the kernel lacks what the case needs, and did not before: that is no reason to skip then.
                 return
         if self.result.verdict is Verdict.UNSUPPORTED:
@@ -337,7 +337,7 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         """Fail when the observation differs: from the evidence that the run is to be judged by, if that knows it."""
         assert self.result is not None
-        if self.outcome and self.outcome.kind in (Kind.SAME, *FINDINGS):
+        if self.outcome and self.outcome.kind is not Kind.APPEARED:
             if self.outcome.kind is not Kind.SAME:
                 assert self.ksem.against is not None
                 raise Differs(_changed(self.outcome, self.column.name, self.ksem.against))

@@ -7,11 +7,11 @@ call, arguments, result. What is no system call (a reader, as mountinfo) is mark
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ksem.guest.syscalls import SIGNATURES
-from ksem.wrap import ascii_only, fill
+from ksem.wrap import ascii_only, escaped, fill
 
 Event = Sequence[Any]
 _ERRNO = re.compile(r"E[A-Z0-9]+")
@@ -23,14 +23,17 @@ _RESULT = 200
 
 def spelled(event: Event) -> str:
     """One call with its result."""
-    _, _, call, arguments, result = event
-    text = f"{call}({', '.join(map(str, arguments))})"
-    result = str(result)
+    _, _, call, arguments, _ = event
+    return f"{call}({', '.join(map(str, arguments))}) {'=' if call in SIGNATURES else '->'} {_answer(event)}"
+
+
+def _answer(event: Event) -> str:
+    """What a call gave."""
+    # As it is to be shown, so that it is cut at the same place wherever it is.
+    result = escaped(str(event[4]), keep="\n")
     if len(result) > _RESULT:
-        result = f"{result[:_RESULT]}... ({len(result) - _RESULT} more characters)"
-    if call not in SIGNATURES:
-        return f"{text} -> {result}"
-    return f"{text} = -1 {result}" if failed(event) else f"{text} = {result}"
+        return f"{result[:_RESULT]}... ({len(result) - _RESULT} more characters)"
+    return f"-1 {result}" if event[2] in SIGNATURES and failed(event) else result
 
 
 def failed(event: Event) -> bool:
@@ -38,39 +41,66 @@ def failed(event: Event) -> bool:
     return bool(_ERRNO.fullmatch(str(event[4])))
 
 
-def deciding(events: Sequence[Event], others: Sequence[Event]) -> int:
-    """The first call that another kernel answered otherwise, or that it did not make; the last one when there is none."""
-    pairs = zip(events, others, strict=False)
-    number = next((number for number, (one, other) in enumerate(pairs) if list(one) != list(other)), len(others))
-    return min(number, len(events) - 1)
+def answers(events: Sequence[Event], others: Sequence[Event]) -> dict[int, str]:
+    """What another kernel answered otherwise, by the number of the call, as far as it makes the same calls.
+
+    The first that it does not make was `not made`; where it only goes on longer, nothing is to be noted.
+    """
+    found: dict[int, str] = {}
+    for number, (process, _, call, arguments, result) in enumerate(events):
+        if number == len(others) or [process, call, arguments] != [others[number][place] for place in (0, 2, 3)]:
+            return {**found, number: "not made"}
+        if result != others[number][4]:
+            found[number] = _answer(others[number])
+    return found
 
 
-def cut(events: Sequence[Event], focus: int, room: int) -> tuple[list[Event], str]:
-    """At most so many calls, with the one at `focus` among them, and what was left out in a few words.
+def cut(events: Sequence[Event], focus: int, room: int) -> tuple[list[int], str]:
+    """The numbers of at most so many calls, the one at `focus` among them, and what was left out in a few words.
 
-    What prepares goes first, then what is farthest before the call in focus.
+    What prepares goes first, then, where there is far too much, what is about other files than the call in focus, then what is
+    farthest before it.
     """
     if len(events) <= room:
-        return list(events), ""
+        return list(range(len(events))), ""
     kept = [number for number, event in enumerate(events)
             if number == focus or failed(event) or not _prepares(event)]
     prepared = len(events) - len(kept)
+    files = _files(events[focus])
+    near = [number for number in kept if not _files(events[number]) or files & _files(events[number])]
+    others = 0
+    if files and len(kept) > 2 * room and len(near) < len(kept):
+        # Of a table of files one line tells more than a piece of the table; for what room is left, what came right before.
+        far = [number for number in kept if number not in near]
+        before = [number for number in far if number < focus]
+        spare = before[max(0, len(before) - max(0, room - len(near))):]
+        others, kept = len(far) - len(spare), sorted([*near, *spare])
     start = max(0, min(kept.index(focus) - room * 2 // 3, len(kept) - room))
     window = kept[start:start + room]
-    counts = [(prepared, "that prepare"), (start, "before these"), (len(kept) - start - len(window), "after these")]
-    return [events[number] for number in window], ", ".join(f"{count} {what}" for count, what in counts if count)
+    counts = [(prepared, "that prepare"), (others, "about other files"), (start, "before these"),
+              (len(kept) - start - len(window), "after these")]
+    return window, ", ".join(f"{count} {what}" for count, what in counts if count)
+
+
+def _files(event: Event) -> set[str]:
+    """The texts among a call's arguments: mostly paths."""
+    return {text for argument in event[3] if (text := str(argument)).startswith('"')}
 
 
 def _prepares(event: Event) -> bool:
     return event[2] in _PREPARING or (event[2] == "open" and "O_CREAT" in str(event[3]))
 
 
-def lines(events: Sequence[Event], width: int) -> list[str]:
-    """The calls, ASCII, wrapped to a width; a heading wherever another process or other namespaces come."""
+def lines(events: Sequence[Event], kept: Iterable[int], notes: Mapping[int, str], width: int) -> list[str]:
+    """Some of the calls, ASCII, wrapped to a width, with what is to be noted of them; a heading wherever another process or
+    other namespaces come."""
     told, place = [], ("", "")
-    for event in events:
+    for number in kept:
+        event = events[number]
         if (event[0], event[1]) != place:
             place = event[0], event[1]
             told.append(fill(ascii_only(f"{event[0]}, in {event[1]}:"), width, "  ", "    "))
         told.append(fill(ascii_only(spelled(event)), width, "    ", "        ", "|", (") = -1 E", ") = ", ") -> ")))
+        if number in notes:
+            told.append(fill(ascii_only(f"({notes[number]})"), width, "        ", "         "))
     return told

@@ -33,6 +33,8 @@ CASES = {
     "parameters that are no mapping": ("CASE = Case('It is.', ('x',), {}, ['a'])" + OBSERVE,
                                        "cannot be computed: AttributeError"),
     "where of other parameters": ("CASE = Case('It is.', ('x',), {}, {'a': (1,)}, lambda b: True)" + OBSERVE, "TypeError"),
+    "shown with what there is not": ("CASE = Case('It is.', ('x',), {}, {'a': (1,)}, shown_with={'a': 2})" + OBSERVE,
+                                     "shown_with= is in no parameter set"),
     "an unknown need": ("CASE = Case('It is.', ('x',), {}, needs=('luck',))" + OBSERVE, "unknown need 'luck': root, alone"),
     "a need without its tuple": ("CASE = Case('It is.', ('x',), {}, needs=('root'))" + OBSERVE, "unknown need 'r'"),
     "no rule": ("CASE = Case('It is.', ('x',), ())" + OBSERVE, "cannot be computed: IndexError"),
@@ -151,9 +153,26 @@ def test_what_a_run_wants_is_in_its_columns(tmp_path: Path) -> None:
     assert (one.modules, one.deadline, one.keep, one.vms) == (Path("/modules"), 5.0, True, tmp_path / "vms")
 
 
+KNOWN = ["readonly_root.recipe", "readonly_root.pivot", "chown_setid.chmod", "chown_setid.cleared", "debian-6.1", "debian-6.12",
+         "debian-7.3", "guix-daemon", "ro", "local"]
+
+
+@pytest.mark.parametrize(("name", "near"), [
+    ("readonly_root.recip", "readonly_root.recipe"), ("readonly_rot.pivot", "readonly_root.pivot"), ("r", "ro"),
+    ("debain-6.12", "debian-6.12"), ("Debian-7.3", "debian-7.3"), ("CHOWN_SETID.CLEARED", "chown_setid.cleared"),
+    ("guixdaemon", "guix-daemon"), ("guix", "guix-daemon"), ("recipe", "readonly_root.recipe"), ("lcoal", "local"),
+    ("chown.cleared", "chown_setid.cleared"),
+    # One of an area or of a series is no better guess than another, and another number is another thing.
+    ("readonly_root", ""), ("readonly_root.xyz", ""), ("chown_setid.foo", ""), ("foo", ""), ("", ""),
+    ("debian-6.13", ""), ("debian-6", ""), ("debian", ""), ("debian-6.3", ""), ("debian-six", ""),
+])
+def test_only_what_comes_close_is_suggested(name: str, near: str) -> None:
+    assert catalog.nearest(name, KNOWN) == (f" (did you mean {near}?)" if near else "")
+    assert catalog.nearest(name, []) == ""
+
+
 @pytest.mark.parametrize(("name", "suggested"), [
     ("debain-6.12", "did you mean debian-6.12?"), ("locale", "did you mean local?"),
-    ("debian-six", "did you mean debian-6.12?"),
 ])
 def test_an_unknown_column_comes_with_the_nearest_one(name: str, suggested: str) -> None:
     with pytest.raises(KsemError, match=name) as caught:

@@ -115,7 +115,7 @@ def test_an_unknown_format_comes_with_those_that_there_are(root: Path, capsys: p
 
 
 def test_evidence_that_is_not_there_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "elsewhere" in fails(capsys, "matrix", "elsewhere")
+    assert "elsewhere" in fails(capsys, "matrix", "--results", "elsewhere")
     assert "no column matches nothing-*" in fails(capsys, "matrix", "--column", "nothing-*")
 
 
@@ -126,7 +126,7 @@ def test_evidence_that_cannot_be_read_is_named(root: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("form", renderers.names())
 def test_evidence_is_rendered_in_every_format(root: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["matrix", "--format", form]) == 0
+    assert main(["matrix", "--format", form, "--column", "*"]) == 0
     printed = capsys.readouterr()
     assert printed.out
     assert printed.err == ""
@@ -138,13 +138,13 @@ def test_columns_are_chosen_by_a_pattern(root: Path, capsys: pytest.CaptureFixtu
 
 
 def test_evidence_may_be_a_single_file(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["matrix", "--format", "json", "results/local.json"]) == 0
+    assert main(["matrix", "--format", "json", "--results", "results/local.json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(one["column"], one["verdict"]) for one in found] == [("local", "conforms"), ("local", "unknown")]
 
 
 def test_output_is_written_as_a_whole(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["matrix", "--format", "json", "--output", "matrix.json"]) == 0
+    assert main(["matrix", "--format", "json", "--column", "*", "--output", "matrix.json"]) == 0
     assert capsys.readouterr().out == ""
     assert len(json.loads((root / "matrix.json").read_text())) == 4
-    assert "nowhere/matrix.json" in fails(capsys, "matrix", "--output", "nowhere/matrix.json")
+    assert "nowhere/matrix.json" in fails(capsys, "matrix", "--column", "*", "--output", "nowhere/matrix.json")

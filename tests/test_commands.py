@@ -57,6 +57,20 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
+LISTED = '["debian-6.1"]\nbackend = "qemu"\nkernel = "debian:6.1"\n'
+LISTED += LISTED.replace("6.1", "6.12") + '[local]\nbackend = "local"\nkernel = "host"\n'
+
+
+@pytest.fixture
+def tried(root: Path) -> Path:
+    """The project with a catalogue of its two columns, after somebody has tried a case on other kernels too."""
+    (root / "vms").mkdir()
+    (root / "vms/catalog.toml").write_text(LISTED)
+    odd = cell({"is": "odd"}, {"flag": "ro"}, trace=(["main", "mnt:1 user:0", "chown", ['"y"', "0", "0"], "0"],))
+    store.write(root / "results", [evidence(name, "6.9.1", odd) for name in ("local", "debian-6.9.1")], ["area.thing"])
+    return root
+
+
 def prints(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
     """What the command prints, with nothing on stderr."""
     assert main(arguments) == status
@@ -75,6 +89,41 @@ def test_a_design_is_decided(root: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_designs_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prints(capsys, "decide").splitlines() == ["DESIGN  CLAIMS  TITLE", "made    1       A design"]
+
+
+@pytest.mark.parametrize("form", ["terminal", "html", "json"])
+def test_a_design_that_is_wrong_keeps_nothing_else_from_being_shown(root: Path, form: str,
+                                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "designs/bad.toml").write_text(DESIGN.replace("area.thing", "area.thnig"))
+    assert main(["matrix", "--format", form]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("ksem: left out: ")
+    assert "designs/bad.toml: claim 1 (area.thnig)" in printed.err
+    assert printed.err.count("\n") == 1
+    (root / "designs/bad.toml").unlink()
+    assert prints(capsys, "matrix", "--format", form) == printed.out
+
+
+def test_without_a_design_there_is_nothing_to_decide_on_evidence(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--results", "--column"):
+        assert "name the design that is to be decided on this evidence: made" in fails(capsys, "decide", option, "nowhere")
+
+
+def test_a_column_of_no_plain_run_counts_when_all_is_known_or_it_is_named(tried: Path,
+                                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    (tried / "vms/catalog.toml").write_text(LISTED.replace('"debian:6.1"', '"debian:6.1"\ndefault = false'))
+    for name in ("debian-6.1", "debian-6.9.1", "local"):
+        (tried / "results" / f"{name}.json").unlink()
+    part = evidence("debian-6.1", "6.1.9", cell({"is": "new"}, {"flag": "ro"}))
+    store.write(tried / "results", [part], ["area.thing"])
+    assert "was run on debian-6.1: not counted" in prints(capsys, "decide", "made")
+    assert "not counted" not in prints(capsys, "decide", "made", "--column", "*", status=1)
+    store.write(tried / "results", [evidence("debian-6.1", "6.1.9", cell({"is": "old"}, {"flag": "nosuid"}))], ["area.thing"])
+    assert "debian-6.1   6.1.9    unsupported" in prints(capsys, "decide", "made", status=1)
+    (tried / "results/debian-6.12.json").unlink()
+    (tried / "results/debian-6.1.json").unlink()
+    store.write(tried / "results", [part], ["area.thing"])
+    assert "There is no release" in prints(capsys, "decide", "made", status=1)
 
 
 def test_a_design_that_is_not_there_or_wrong_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,10 +147,21 @@ def test_columns_and_directories_are_compared(root: Path, capsys: pytest.Capture
     assert "1 the same, 1 appeared" in prints(capsys, "diff", "other/debian-6.1.json", "results")
 
 
+def test_what_a_kernel_can_more_is_no_regression_and_what_it_cannot_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lacks = (cell(None, {"flag": flag}, status="unsupported", reason="no system call new") for flag in ("ro", "nosuid"))
+    store.write(root / "results", [evidence("debian-5.10", "5.10.7", *lacks)], ["area.thing"])
+    told = prints(capsys, "diff", "debian-5.10", "debian-6.1")
+    assert "  now supported: area.thing [all 2]\n    before: no system call new\n" in told
+    assert told.endswith("  0 the same, 2 now supported\n")
+    told = prints(capsys, "diff", "debian-6.1", "debian-5.10", status=1)
+    assert "  no longer supported: area.thing [all 2]\n    now: no system call new\n" in told
+
+
 def test_evidence_that_cannot_be_compared_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean debian-6.12?" in fails(capsys, "diff", "debian-6.1", "debain-6.12")
     (root / "empty").mkdir()
     assert "no evidence in empty" in fails(capsys, "diff", "empty", "results")
+    assert "nowhere does not exist" in fails(capsys, "diff", "debian-6.1", "debian-6.12", "--results", "nowhere")
     (root / "results/debian-6.12.json").write_text('{"schema": 99}')
     assert "schema 99" in fails(capsys, "diff", "debian-6.1", "debian-6.12")
     (root / "results/debian-6.12.json").unlink()
@@ -129,7 +189,7 @@ def test_a_claim_is_cited(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     told = prints(capsys, "cite", "area.thing", "--params", "flag=ro", "--on", "debian-6.1")
     assert "Seen on Linux with flag=ro:" in told
     assert '    chown("x", 0, 0) = 0\n' in told
-    assert "  ksem run debian-6.1.9 -k area.thing\n" in told
+    assert "  ksem run debian-6.1.9 -k area.thing --params flag=ro\n" in told
     assert "did you mean area.thing?" in fails(capsys, "cite", "area.thnig")
     assert "did you mean debian-6.12?" in fails(capsys, "cite", "area.thing", "--on", "debain-6.12")
     assert "no flag=r " in fails(capsys, "cite", "area.thing", "--params", "flag=r")
@@ -143,6 +203,49 @@ def test_drift_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 EVIDENCE = [["decide", "made"], ["history"], ["cite", "area.thing"], ["drift"]]
+READING = [*EVIDENCE, ["matrix"], ["matrix", "--format", "json"], ["repro", "area.thing"]]
+@pytest.mark.parametrize("command", READING)
+def test_a_kernel_that_was_merely_tried_changes_no_answer(tried: Path, command: list[str],
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(command)
+    told = capsys.readouterr()
+    assert told.err.startswith("ksem: left out unless named: debian-6.9.1, local (")
+    assert main([*command, *(["--column", "*"] if command[0] != "repro" else ["--column", "local"])]) in (0, 1)
+    everything = capsys.readouterr()
+    assert everything.out != told.out
+    assert "local" not in everything.err.partition("\n")[0]
+    for name in ("local", "debian-6.9.1"):
+        (tried / "results" / f"{name}.json").unlink()
+    assert main(command) == status
+    assert capsys.readouterr().out == told.out
+
+
+def test_what_is_named_is_not_left_out(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file is named, as a pattern is; and where nothing is listed, all is meant."""
+    assert "local" in prints(capsys, "matrix", "--format", "json", "--results", "results/local.json")
+    assert main(["matrix", "--format", "json", "--results", "results/debian-6.1.json", "--results", "results/local.json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert {one["column"] for one in json.loads(printed.out)} == {"debian-6.1", "local"}
+    (tried / "vms/catalog.toml").unlink()
+    assert "local" in prints(capsys, "matrix", "--format", "json")
+
+
+def test_directories_are_compared_without_what_was_merely_tried(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [evidence("debian-6.1", "6.1.9", *(cell({"is": "old"}, {"flag": flag}) for flag in ("ro", "nosuid")))]
+    store.write(tried / "before", before, ["area.thing"])
+    store.write(tried / "before", [evidence("local", "6.2", cell({"is": "odd"}, {"flag": "ro"}))], ["area.thing"])
+    (tried / "results/local.json").unlink()
+    assert main(["diff", "before", "results"]) == 0
+    printed = capsys.readouterr()
+    assert "local" not in printed.out
+    assert printed.err.count("left out") == 2
+
+
+def test_one_column_is_not_taken_twice(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in READING:
+        message = fails(capsys, *command, "--results", "results", "--results", "results/debian-6.1.json")
+        assert "debian-6.1 is in results and once more in results/debian-6.1.json" in message
 
 
 @pytest.mark.parametrize("command", EVIDENCE)
@@ -219,12 +322,12 @@ def test_which_parameter_set_was_taken_is_told(root: Path, capsys: pytest.Captur
     assert main(REPRO) == 0
     printed = capsys.readouterr()
     assert "With flag = ro." in printed.out
-    assert printed.err == "ksem: the program is for flag=ro, the first of 2 parameter sets: --params chooses another\n"
+    assert printed.err == "ksem: the program is for debian-6.12 with flag=ro: --column and --params choose another\n"
 
 
 def test_a_program_of_what_is_not_there_is_none(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean area.thing?" in fails(capsys, "repro", "area.thnig", "--column", "debian-6.12")
-    assert "did you mean debian-6.12?" in fails(capsys, "repro", "area.thing", "--column", "debian-6.122")
+    assert "did you mean debian-6.12?" in fails(capsys, "repro", "area.thing", "--column", "debain-6.12")
     assert "did you mean nosuid?" in fails(capsys, *REPRO, "--params", "flag=nosiud")
     assert "nowhere does not exist" in fails(capsys, *REPRO, "--results", "nowhere")
     store.write(root / "other", [evidence("debian-6.12", "6.12.3")], [])
@@ -235,6 +338,9 @@ def test_a_program_of_what_is_not_there_is_none(root: Path, capsys: pytest.Captu
 
 
 def test_a_mail_may_have_the_program_of_what_it_shows(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    everything = prints(capsys, "cite", "area.thing", "--with-reproducer")
+    assert main(["repro", "area.thing"]) == 0
+    assert everything.endswith(capsys.readouterr().out)
     told = prints(capsys, "cite", "area.thing", "--params", "flag=ro", "--with-reproducer")
     program = prints(capsys, *REPRO, "--params", "flag=ro")
     assert told.endswith("A program that shows it:\n\n" + program)

@@ -32,8 +32,8 @@ LOST = cell(None, {"flag": "ro"}, status="lost", reason="panic")
     (SO, SO, Kind.SAME, ()),
     (SO, NOT, Kind.CHANGED, ("is: so -> not",)),
     (SO, cell({"is": "so"}, {"flag": "ro"}), Kind.CHANGED, ("also: 1 -> absent",)),
-    (SO, LACKS, Kind.CHANGED, ("observed -> unsupported: no system call mount_setattr",)),
-    (LACKS, SO, Kind.CHANGED, ("unsupported: no system call mount_setattr -> observed",)),
+    (SO, LACKS, Kind.UNSUPPORTED, ("now: no system call mount_setattr",)),
+    (LACKS, SO, Kind.SUPPORTED, ("before: no system call mount_setattr",)),
     (LACKS, cell(None, {"flag": "ro"}, status="unsupported", reason="no idmapped mounts"), Kind.SAME, ()),
     (SO, NO_MODULE, Kind.UNKNOWN, ("could not be run: no filesystem xfs: there is no such module",)),
     (SO, BROKEN, Kind.UNKNOWN, ("broken: set-up failed",)),
@@ -76,7 +76,8 @@ CELLS = st.lists(st.sampled_from((SO, NOT, LACKS, NO_MODULE, BROKEN, LOST)), max
 def test_a_comparison_finds_what_the_one_before_found_the_other_way(one: list[Cell], other: list[Cell]) -> None:
     there = compare(evidence("a", "6.1", *one), evidence("a", "6.1", *other), ASKED)
     back = compare(evidence("a", "6.1", *other), evidence("a", "6.1", *one), ASKED)
-    turned = {Kind.CHANGED: Kind.CHANGED, Kind.UNKNOWN: Kind.APPEARED, Kind.APPEARED: Kind.UNKNOWN}
+    turned = {Kind.CHANGED: Kind.CHANGED, Kind.UNKNOWN: Kind.APPEARED, Kind.APPEARED: Kind.UNKNOWN,
+              Kind.SUPPORTED: Kind.UNSUPPORTED, Kind.UNSUPPORTED: Kind.SUPPORTED}
     assert [turned[found.kind] for found in there.differences] == [found.kind for found in back.differences]
     assert there.same == back.same
     assert compare(evidence("a", "6.1", *one), evidence("a", "6.1", *one), ASKED).differences == ()
@@ -103,11 +104,17 @@ def outcomes(*kinds: Kind) -> Comparison:
 
 @pytest.mark.parametrize(("kinds", "expected"), [
     ((Kind.SAME,), GOOD), ((Kind.SAME, Kind.APPEARED), GOOD), ((Kind.SAME, Kind.CHANGED), BAD),
-    ((Kind.CHANGED, Kind.UNKNOWN), BAD), ((Kind.SAME, Kind.UNKNOWN), UNTESTED), ((), UNTESTED), ((Kind.APPEARED,), UNTESTED),
+    ((Kind.CHANGED, Kind.UNKNOWN), BAD), ((Kind.SUPPORTED,), BAD), ((Kind.SAME, Kind.UNSUPPORTED), BAD),
+    ((Kind.SAME, Kind.UNKNOWN), UNTESTED), ((), UNTESTED), ((Kind.APPEARED,), UNTESTED),
 ])
 def test_git_is_told_good_only_of_what_was_compared(kinds: Sequence[Kind], expected: int) -> None:
     assert status([outcomes(*kinds)]) == expected
     assert (GOOD, BAD, UNTESTED) == (0, 1, 125)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_only_what_takes_something_away_is_a_finding(kind: Kind) -> None:
+    assert outcomes(kind).findings == int(kind not in (Kind.SAME, Kind.APPEARED, Kind.SUPPORTED))
 
 
 def test_git_is_told_bad_when_any_column_is() -> None:

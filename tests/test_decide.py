@@ -131,7 +131,33 @@ def test_the_lowest_release_from_which_all_later_ones_are_good(states: list[tupl
 def test_columns_that_others_speak_for_are_named() -> None:
     found = lowest(decisions(("6.1", DARK), ("6.1", GOOD), ("6.12", GOOD)))
     assert (found.columns, found.silent) == (("d6.1",), ("c6.1",))
-    assert "not known by themselves are c6.1" in conclusion(found)
+    assert "Not all that is required is known of c6.1; another column of the same release is good." in conclusion(found)
+
+
+def test_what_was_not_run_is_told_once_by_its_reason() -> None:
+    made = design(True, True)
+    told = text(made, decide(made, [column("debian-6.1", "6.1", "so", lacking("no filesystem xfs: none", "nosuid")),
+                                    column("debian-6.2", "6.2", "so")]), 100)
+    assert ("not known of debian-6.1:\n  could not be run: no filesystem xfs: none:\n  - required: area.thing\n\n"
+            "not known of debian-6.2:\n  not run:\n  - required: area.thing\n\n") in told
+
+
+def test_a_partial_column_that_is_set_aside_decides_nothing_and_is_named() -> None:
+    made = design()
+    found = decide(made, [column("debian-6.1", "6.1", "so", "so"), column("extra", "6.2", "so"),
+                          column("debian-6.3", "6.3", "so", "so")])
+    assert [one.is_partial for one in found] == [False, True, False]
+    assert "Nothing is known of 6.2" in text(made, found, 100)
+    told = text(made, found, 100, found[1:2])
+    assert "extra       6.2      unknown    0 of 1" in told
+    assert "Not all that is required was run on extra: not counted" in told
+    assert "Good from 6.1 on" in told
+    assert "not known of" not in told
+
+
+@pytest.mark.parametrize("one", [column("a", "6.1", "not"), column("a", "6.1", "so", lacking("no disk xfs", "nosuid"))])
+def test_what_is_bad_or_cannot_be_run_is_not_set_aside(one: Evidence) -> None:
+    assert not decide(design(), [one])[0].is_partial
 
 
 @pytest.mark.parametrize(("found", "words"), [
@@ -140,10 +166,10 @@ def test_columns_that_others_speak_for_are_named() -> None:
     (Lowest("6.12", ("a",), (("6.1", DARK), ("5.10", BAD)), (), ()), "5.10 is bad and nothing is known of 6.1: the change lies"
      " between 5.10 and 6.12."),
     (Lowest("6.12", ("a",), (("6.1", DARK),), (), ()), "Nothing is known of 6.1, and no older release was asked"),
-    (Lowest("6.12", ("a",), (("6.1", DARK), ("5.10", GOOD)), (), ("5.10",)), "Nothing is known of 6.1; 5.10 is good. Good,"),
+    (Lowest("6.12", ("a",), (("6.1", DARK), ("5.10", GOOD)), (), ("5.10",)), "Nothing is known of 6.1; 5.10 is good. Good"),
     (Lowest("6.1", ("a",), (), (), ()), "No older release was asked"),
     (Lowest("", (), (("6.12", BAD),), (), ("6.1",)), "There is no release from which all later ones are good: the highest,"
-     " 6.12, is bad. Good, but not followed by good ones only: 6.1."),
+     " 6.12, is bad. Good too, but with a later one that is bad or not known: 6.1."),
     (Lowest("", (), (), (), ()), "There is no release from which all later ones are good."),
 ])
 def test_the_conclusion_is_as_uncertain_as_the_evidence(found: Lowest, words: str) -> None:

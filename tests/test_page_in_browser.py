@@ -17,6 +17,8 @@ from matrices import large, own
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
+from ksem import cite
+from ksem.decider import deciders
 from ksem.guest.case import Rule
 from ksem.matrix import Matrix, build
 
@@ -256,25 +258,28 @@ A mount is a mount.
 
 Sources:
   intro(2)
+
 Documentation that says otherwise, or less:
   It never is.
 
 Seen on Linux with fs=tmpfs:
-  debian-6.12, 6.16:
-    mount: ok
-  debian-6.1:
+  6.1.7:
     mount: EPERM
+  6.12.3, 6.16.1:
+    mount: ok
+  since 6.12 (abc123 (6.12)), seen between 6.1.7 and 6.12.3
 
 On Linux 6.1.7, qemu:
+  with fs=tmpfs
   (2 calls)
   main, in mnt:0 user:0:
     unshare(CLONE_NEWNS) = 0
   child, in mnt:1 user:0:
     mount("a", NULL) = -1 EPERM
-        (on debian-6.16: ok)
+        (on 6.16.1: ok)
 
 Run it again:
-  ksem run debian-6.1.7 -k mounts.changed
+  ksem run debian-6.1.7 -k mounts.changed --params fs=tmpfs
 """
 
 
@@ -300,30 +305,49 @@ def test_a_browser_without_a_clipboard_copies_too(browser: Browser) -> None:
     assert "A mount is a mount." in str(browser.one("#search").get_attribute("value"))
 
 
-def citations(browser: Browser) -> list[str]:
-    """The text of every cell that was run."""
-    found: list[str] = browser.driver.execute_async_script("""
+def citations(browser: Browser) -> dict[tuple[str, int, str], str]:
+    """The text of every cell that was run, by case, row and column."""
+    found: list[tuple[str, int, str, str]] = browser.driver.execute_async_script("""
         const done = arguments[0];
         (async () => {
-          const texts = [], environments = await evidence();
+          const texts = [];
           for (const section of SECTIONS) {
             const data = await evidence(section);
             for (const row of section.rows.keys()) for (const column of COLUMNS.keys()) {
               if (cellOf(section, row, column)[0] === 'unknown') continue;
-              texts.push(cited(section, data, row, column, environments[column]));
+              texts.push([section.name, row, COLUMNS[column].name, cited(section, data, row, column)]);
             }
           }
           done(texts);
         })();""")
-    return found
+    return {(case, row, column): text for case, row, column, text in found}
+
+
+def test_a_cell_is_cited_as_the_command_does(browser: Browser) -> None:
+    """Every text that a cell of some columns has; what was not observed is told by the page alone."""
+    browser.open(SMALL)
+    assert citations(browser)["mounts.changed", 0, "debian-6.1"] == CITATION
+    assert cite.cite(SMALL, SMALL.sections[0], [{"fs": "tmpfs"}], on="debian-6.1") == CITATION
+    browser.open(own())
+    found, compared = citations(browser), 0
+    for section in own().sections:
+        head = cite.head(section)
+        for number, row in enumerate(section.rows):
+            seen = cite.seen_text(own(), section, [row], row)
+            for one in deciders(row, own().columns, ("debian-5.10", "debian-7.1")):
+                told = [head, seen, cite.trace_text(own(), section, one, cite.CALLS), cite.again(section, one)]
+                assert found[section.behaviour.name, number, one.result.column] == "\n\n".join(told) + "\n"
+                compared += 1
+    assert compared > 1500
 
 
 def test_every_citation_fits_into_a_mail(browser: Browser) -> None:
     browser.open(own())
-    found = citations(browser)
+    found = citations(browser).values()
     assert len(found) == sum(result.verdict != "unknown" for result in own().results())
     assert {line for text in found for line in text.split("\n") if len(line) > 72 or not line.isascii()} == set()
-    assert all(re.search(r"\n\nRun it again:\n  ksem run \S+( | \\\n +)-k \S+\n$", text) for text in found)
+    again = r"\n\nRun it again:\n  ksem run \S+( | \\\n +)-k \S+(( | \\\n +)--params( | \\\n +)('.*'|\S+))*\n$"
+    assert [text for text in found if not re.search(again, text)] == []
 
 
 def test_what_is_not_as_expected_stands_beside_the_expectation(browser: Browser) -> None:
@@ -491,7 +515,7 @@ def test_what_a_kernel_says_is_never_markup(browser: Browser) -> None:
     assert browser.heard()[0] == []
     assert "\u202e" not in "".join(browser.texts("body"))
     # But for the command, in which no word may be broken.
-    mails = [text.partition("Run it again:\n")[0] for text in citations(browser)]
+    mails = [text.partition("Run it again:\n")[0] for text in citations(browser).values()]
     assert [text for text in mails if not re.fullmatch(r"(?:[ -~]{0,72}\n)+", text)] == []
 
 

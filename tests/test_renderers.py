@@ -5,6 +5,9 @@ Guards: every format that is in the package renders every matrix, an empty one t
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from matrices import CASE, MATRICES, MIXED
 
 from ksem import renderers
 from ksem.matrix import Matrix, build
+from ksem.model import KsemError
 from ksem.renderers import markdown, terminal
 
 
@@ -33,6 +37,49 @@ def test_every_format_renders_every_matrix_and_the_same_twice(form: str, matrix:
 
 def test_the_formats_are_found_by_their_modules() -> None:
     assert set(renderers.names()) >= {"html", "json", "kcidb", "ktap", "markdown", "terminal"}
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("def rander(matrix):\n    pass\n", "lacks render"), ("render = 3\n", "lacks render"),
+    ("def render(matrix:\n", "cannot be imported: SyntaxError"), ("import nothing_of_that_name\n", "No module named"),
+])
+def test_a_format_that_is_none_is_named_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str,
+                                                  words: str) -> None:
+    (tmp_path / "made.py").write_text(text)
+    monkeypatch.setattr(renderers, "__path__", [*renderers.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "ksem.renderers.made", raising=False)
+    assert "made" in renderers.names()
+    with pytest.raises(KsemError, match=words) as caught:
+        renderers.renderer("made")
+    assert "'made'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+LONG = "area.a_behaviour_with_a_long_name"
+FLAGS = tuple(f"value-{number}" for number in range(5))
+
+
+def long_names() -> Matrix:
+    """Five columns with long names and remarks, each of which saw more than the one before it."""
+    cells = [[cell({"is": f"{count} so"}, {"flag": flag}, name=LONG) for flag in FLAGS[:count]] for count in range(1, 6)]
+    return build([behaviour(case(params={"flag": FLAGS}), LONG)], [
+        evidence(f"debian-{len(some)}-backports-vagrant-on-6.12", f"6.{len(some)}.100", *some, remark="words " * 30)
+        for some in cells])
+
+
+@pytest.mark.parametrize("width", [40, 60, 110])
+@pytest.mark.parametrize("matrix", [*MATRICES.values(), long_names()])
+def test_the_terminal_is_not_left(matrix: Matrix, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert max(map(len, terminal.render(matrix).splitlines())) <= width
+
+
+def test_a_narrow_terminal_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    told = " ".join(terminal.render(MIXED).split())
+    for words in ("area.thing: It is so.", "DIFFERS [1]: is: old", "[1] expected is: new (abc123)", "unsupported [2]",
+                  "[2] no such call", "a remark"):
+        assert words in told
 
 
 def test_the_terminal_says_what_differs_and_why() -> None:

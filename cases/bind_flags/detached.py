@@ -50,6 +50,7 @@ CASE = Case(
         "93766fbd2696 (\"vfs: syscall: Add fsmount() to create a mount for a superblock\"), 5.2",
     ),
     params={"maker": ("open_tree", "fsmount"), "flag": FLAGS},
+    shown_with={"flag": "ro"},
     # fsmount knows no nosymfollow before 5.14.
     where=lambda maker, flag: maker == "open_tree" or flag != "nosymfollow",
     expect=expected,

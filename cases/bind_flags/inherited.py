@@ -61,6 +61,7 @@ CASE = Case(
     ),
     params={"flag": ("none", "ro", "nosuid", "nodev", "noexec", "nosymfollow", "noatime", "nodiratime",
                      "strictatime", ALL)},
+    shown_with={"flag": "ro"},
     expect=expected,
     needs=("syscall:open_tree",),
 )

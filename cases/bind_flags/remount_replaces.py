@@ -57,6 +57,7 @@ CASE = Case(
         "dab741e0e02b (\"Add a \"nosymfollow\" mount option.\"), 5.10",
     ),
     params={"call": tuple(CALLS), "start": STARTS},
+    shown_with={"start": "ro nosuid nodev noexec nosymfollow"},
     where=lambda call, start: call != "a new mount" or start == "relatime",
     expect=expected,
 )

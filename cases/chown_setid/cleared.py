@@ -110,6 +110,7 @@ CASE = Case(
         "ed5a7047d201 (\"attr: use consistent sgid stripping checks\"), 6.2",
     ),
     params={"caller": tuple(CALLERS), "fs": ("tmpfs", "ext4", "xfs", "btrfs", "overlay")},
+    shown_with={"caller": "root", "fs": "tmpfs"},
     where=lambda caller, fs: fs == "tmpfs" or caller in TELLING,
     expect=(
         Rule(since_6_2, since="6.2", backports=("5.10.176", "5.15.103", "6.1.15"),

@@ -70,6 +70,7 @@ CASE = Case(
         "1639a49ccdce (\"fs: move S_ISGID stripping into the vfs_*() helpers\"), 6.0, in 5.10.176 and 5.15.103",
     ),
     params={"caller": tuple(CALLERS), "fs": FILESYSTEMS, "taken_off": TAKEN_OFF},
+    shown_with={"caller": "stranger", "fs": "tmpfs", "taken_off": "nothing"},
     where=lambda caller, fs, taken_off: (fs == "tmpfs" and (taken_off != "default ACL" or "CAP" not in caller)) or (
         caller == "stranger" and taken_off == "nothing"),
     expect=expected,

@@ -71,6 +71,7 @@ CASE = Case(
         "chown_common() in fs/open.c",
     ),
     params={"order": tuple(ORDERS), "daemon": tuple(DAEMONS)},
+    shown_with={"order": "top-down", "daemon": "CAP_CHOWN"},
     expect=expected,
     needs=("root",),
 )

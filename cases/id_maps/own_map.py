@@ -65,6 +65,7 @@ CASE = Case(
         "9cc46516ddf4 (\"userns: Add a knob to disable setgroups on a per user namespace basis\"), 3.19, CVE-2014-8989",
     ),
     params={"caller": tuple(CALLERS), "setgroups": ("allowed", "denied")},
+    shown_with={"caller": "an ordinary user", "setgroups": "denied"},
     expect=expected,
     options=("CONFIG_USER_NS",),
     needs=("root", "userns"),

@@ -40,6 +40,7 @@ CASE = Case(
         "8ed936b5671b (\"vfs: Lazily remove mounts on unlinked files and directories.\"), 3.18",
     ),
     params={"unshared": tuple(UNSHARED), "change": CHANGES},
+    shown_with={"unshared": "user and mount", "change": "remove the directory"},
     where=lambda unshared, change: unshared == "user and mount" or "directory" in change,
     expect=expected,
     options=("CONFIG_USER_NS",),

@@ -42,6 +42,7 @@ CASE = Case(
         "5ff9d8a65ce8 (\"vfs: Lock in place mounts from more privileged users\"), 3.12",
     ),
     params={"unshared": tuple(UNSHARED), "place": tuple(PLACES)},
+    shown_with={"unshared": "user and mount", "place": "on the locked mount"},
     expect=expected,
     options=("CONFIG_USER_NS",),
     needs=("userns",),

@@ -63,6 +63,7 @@ CASE = Case(
         "user_namespaces(7), 'Effect of capabilities within a user namespace': mounting of procfs and sysfs",
     ),
     params={"fs": tuple(KINDS), "view": tuple(VIEWS)},
+    shown_with={"fs": "proc", "view": "mask on a directory"},
     expect=expected,
     options=("CONFIG_USER_NS", "CONFIG_PID_NS", "CONFIG_NET_NS", "CONFIG_NFSD"),
     needs=lambda fs, view: ("root", "userns", "fs:" + fs),

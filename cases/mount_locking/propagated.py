@@ -49,6 +49,7 @@ CASE = Case(
         "3bd045cc9c4b (\"separate copying and locking mount tree on cross-userns copies\"), 5.1",
     ),
     params={"unshared": tuple(UNSHARED), "arrival": ARRIVALS},
+    shown_with={"unshared": "user and mount", "arrival": "a tree"},
     expect=(
         Rule(expected, since="6.16", backports=("5.10.240", "6.1.143", "6.12.36"),
              cites="ce7df1968653 (\"attach_recursive_mnt(): do not lock the covering tree when sliding something under it\"),"

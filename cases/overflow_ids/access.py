@@ -57,6 +57,7 @@ CASE = Case(
         "23adbe12ef7d (\"fs,userns: Change inode_capable to capable_wrt_inode_uidgid\"), 3.16, CVE-2014-4014",
     ),
     params={"owner": tuple(OWNERS), "mode": tuple(MODES)},
+    shown_with={"owner": "root", "mode": "closed"},
     where=lambda owner, mode: owner != "own" or mode == "closed",
     expect=expected,
     options=("CONFIG_USER_NS",),

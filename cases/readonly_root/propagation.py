@@ -55,6 +55,7 @@ CASE = Case(
         "mount(2), 'Changing the propagation type of an existing mount'",
     ),
     params={"machine": ("shared", "private"), "unshared": tuple(UNSHARED), "changed": tuple(CHANGES)},
+    shown_with={"machine": "shared", "changed": "nothing"},
     where=lambda machine, unshared, changed: machine == "shared" or changed == "nothing",
     expect=expected,
     needs=("root", "userns"),

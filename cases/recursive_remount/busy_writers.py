@@ -70,6 +70,7 @@ CASE = Case(
         "4ed5e82fe77f (\"vfs: protect remounting superblock read-only\"), 3.3",
     ),
     params={"held": tuple(HELD), "by": tuple(CALLS), "fs": ("tmpfs", "ext4", "overlay")},
+    shown_with={"held": "file for writing", "by": "mount", "fs": "tmpfs"},
     # Only a remount of the filesystem asks the filesystem.
     where=lambda held, by, fs: fs == "tmpfs" or (by == "mount" and HELD[held][2] in ("mount", "filesystem", "unlinked")),
     expect=expected,

@@ -62,6 +62,7 @@ CASE = Case(
         "2a1867219c7b (\"fs: add mount_setattr()\"), 5.12",
     ),
     params={"call": ("mount", "mount_setattr"), "tree": tuple(TREES), "target": tuple(TARGETS)},
+    shown_with={"call": "mount", "tree": "three mounts below"},
     where=lambda call, tree, target: tree != "one mount below" or target == "root of the tree",
     expect=expected,
     needs=lambda call, tree, target: ("syscall:mount_setattr",) if call == "mount_setattr" else (),

@@ -61,6 +61,7 @@ CASE = Case(
         "43f5e655eff7 (\"vfs: Separate changing mount flags full remount\"), 5.0",
     ),
     params={"remount": tuple(KINDS), "where": WHERE, "fs": ("tmpfs", "ext4", "xfs", "btrfs", "overlay")},
+    shown_with={"remount": "MS_REMOUNT", "where": "same user namespace", "fs": "tmpfs"},
     # Whose namespace it is does not depend on the filesystem, and what MS_REC does not either.
     where=lambda remount, where, fs: fs == "tmpfs" or (where == "same user namespace" and remount == "MS_REMOUNT"),
     expect=expected,

@@ -45,6 +45,7 @@ CASE = Case(
         "chown_ok() and setattr_prepare() in fs/attr.c; chown_common() in fs/open.c: EINVAL for an id without a mapping",
     ),
     params={"caller": CALLERS},
+    shown_with={"caller": "CAP_CHOWN"},
     expect=expected,
     needs=lambda caller: ("root",) + (("userns",) if "namespace" in caller else ()),
     documented="chown(2) knows EINVAL for wrong flags only, not for ids that are not mapped, and does not say that"

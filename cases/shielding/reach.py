@@ -58,6 +58,7 @@ CASE = Case(
         "capabilities(7), CAP_DAC_READ_SEARCH",
     ),
     params={"shield": MODES, "taken": ("before the shield closed", "after"), "caller": tuple(CALLERS)},
+    shown_with={"shield": "0700", "taken": "after", "caller": "client"},
     where=lambda shield, taken, caller: caller == "client" or (shield in ("0700", "0000") and taken == "after"),
     expect=expected,
     needs=("root",),

@@ -52,6 +52,7 @@ CASE = Case(
         "mnt_may_suid() in fs/namespace.c and bprm_fill_uid() in fs/exec.c",
     ),
     params={"place": PLACES},
+    shown_with={"place": "nosuid"},
     expect=expected,
     needs=lambda place: ("root",) + (("userns",) if place in MAPS else ()) + (
         ("syscall:open_tree",) if place == "detached copy" else ()),

@@ -83,6 +83,7 @@ CASE = Case(
         "chown_common() in fs/open.c; bprm_fill_uid() in fs/exec.c",
     ),
     params={"order": tuple(ORDERS)},
+    shown_with={"order": "chmod, chown top-down"},
     expect=expected,
     needs=("root",),
 )

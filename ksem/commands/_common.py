@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ksem import catalog, matrix, store
 from ksem.catalog import Behaviour
 from ksem.matrix import Matrix
 from ksem.model import Column, Evidence, KsemError
+from ksem.wrap import printable
 
 
 def root(options: argparse.Namespace) -> Path:
@@ -56,15 +57,21 @@ def named_columns(project: Path, names: Iterable[str], modules: Path | None = No
     return columns
 
 
-def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[Evidence]:
-    """All evidence in some directories and files. Raises KsemError where there is none, or none that can be read.
+def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[tuple[Path, Evidence]]:
+    """All evidence in some directories and files, each with which it is from. Raises KsemError where there is none, none that
+    can be read, or twice that of a column.
 
     traces: whether cells come with theirs, which are most of it.
     """
     paths = list(paths)
-    found = [one for path in paths for one in _evidence(path, traces)]
+    found = [(path, one) for path in paths for one in _evidence(path, traces)]
     if not found:
         raise KsemError(f"no evidence in {', '.join(map(str, paths))}: `ksem run` makes some")
+    places: dict[str, Path] = {}
+    for path, one in found:
+        if one.column in places:
+            raise KsemError(f"{one.column} is in {places[one.column]} and once more in {path}: name one of them")
+        places[one.column] = path
     return found
 
 
@@ -80,6 +87,8 @@ def evidence_of(name: str, results: Path) -> list[Evidence]:
     """What a user calls evidence: a directory, a file, or a column of `results`. Raises KsemError, with the nearest column."""
     if Path(name).exists() and not Path(name).is_dir():
         return [store.read_column(Path(name))]
+    if not Path(name).is_dir() and not results.is_dir():
+        raise KsemError(f"{results} does not exist: name a directory of evidence")
     # A directory may have a column's name by accident: what holds no evidence is none.
     if Path(name).is_dir() and (found := store.read(Path(name), traces=False)):
         return found
@@ -93,26 +102,63 @@ def evidence_of(name: str, results: Path) -> list[Evidence]:
 
 
 def chosen(evidence: Iterable[Evidence], patterns: Sequence[str]) -> list[Evidence]:
-    """The columns that match a pattern; all without one. Raises KsemError when none does."""
+    """The columns that match a pattern. Raises KsemError, with the nearest name, for a pattern that none matches."""
     evidence = list(evidence)
-    found = [one for one in evidence if any(fnmatch(one.column, pattern) for pattern in patterns)] if patterns else evidence
-    if evidence and not found:
-        names = ", ".join(one.column for one in evidence)
-        raise KsemError(f"no column matches {', '.join(patterns)}: there are {names}")
-    return found
+    names = [one.column for one in evidence]
+    for pattern in patterns:
+        if not any(fnmatch(name, pattern) for name in names):
+            raise KsemError(f"no column matches {pattern}{catalog.nearest(pattern, names)}: there are {', '.join(names)}")
+    return [one for one in evidence if any(fnmatch(one.column, pattern) for pattern in patterns)]
+
+
+def listed(project: Path, evidence: Iterable[Evidence], named: Collection[str] = ()) -> list[Evidence]:
+    """The columns that a question is about when it names none: those of vms/catalog.toml, but for this machine's own.
+
+    A kernel that somebody has tried (local, an image, an exact release) changes no answer about the others: it is left out, and
+    that is said. Where none is listed, all are meant. named: columns whose own files were named.
+    """
+    evidence = list(evidence)
+    known = {entry.name for entry in catalog.entries(project) if entry.backend != "local"}
+    if not any(one.column in known for one in evidence):
+        return evidence
+    others = [one.column for one in evidence if one.column not in known | set(named)]
+    if others:
+        say(f"ksem: left out unless named: {printable(', '.join(others))} (no column that vms/catalog.toml has for everybody)")
+    return [one for one in evidence if one.column not in others]
 
 
 def evidence_arguments(parser: argparse.ArgumentParser) -> None:
     """What commands that tell something about stored evidence have in common."""
     parser.add_argument("--results", action="append", default=[], type=Path, metavar="RESULTS",
                         help="evidence, a directory or a file; repeatable (default: results/)")
-    parser.add_argument("--column", action="append", default=[], metavar="PATTERN", help="only these columns (debian-*)")
+    parser.add_argument("--column", action="append", default=[], metavar="PATTERN",
+                        help="only these columns (debian-*); repeatable (default: those of vms/catalog.toml, without local)")
 
 
-def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour], traces: bool = False) -> Matrix:
-    """The matrix of the evidence that `evidence_arguments` chose. Raises KsemError when there is none."""
-    evidence = evidence_in(options.results or [root(options) / "results"], traces)
-    return matrix.build(behaviours, chosen(evidence, options.column))
+def asked(options: argparse.Namespace, traces: bool = False, named: Collection[str] = ()) -> list[Evidence]:
+    """The evidence that `evidence_arguments` chose. Raises KsemError when there is none.
+
+    named: columns that another option names, and that are meant beside the others.
+    """
+    project = root(options)
+    found = evidence_in(options.results or [project / "results"], traces)
+    evidence = [one for _, one in found]
+    if options.column:
+        return chosen(evidence, options.column)
+    return listed(project, evidence, {*named, *(one.column for path, one in found if path.is_file())})
+
+
+def matrix_of(options: argparse.Namespace, behaviours: Iterable[Behaviour], traces: bool = False,
+              named: Collection[str] = ()) -> Matrix:
+    """The matrix of the evidence that `evidence_arguments` chose, as `asked` finds it."""
+    return matrix.build(behaviours, asked(options, traces, named))
+
+
+def check_column(name: str, found: Matrix) -> None:
+    """Raise KsemError, with the nearest, when there is no evidence of a column that a user names; "" names none."""
+    names = [column.column for column in found.columns]
+    if name and name not in names:
+        raise KsemError(f"there is no evidence of {name!r}{catalog.nearest(name, names)}: there are {', '.join(names)}")
 
 
 def width() -> int:

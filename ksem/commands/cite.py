@@ -9,7 +9,7 @@ import argparse
 
 from ksem import catalog, cite, repro, selection
 from ksem.commands import _common
-from ksem.model import KsemError
+from ksem.decider import decider_of, rows_of
 
 HELP = "print the evidence for a claim, to paste into a mail"
 
@@ -31,15 +31,13 @@ def run(options: argparse.Namespace) -> int:
     behaviours = catalog.behaviours(_common.root(options))
     behaviour = catalog.named(behaviours, options.case)
     sets = selection.parameter_sets(behaviour, selection.parsed(options.params))
-    matrix = _common.matrix_of(options, [behaviour], traces=True)
-    names = [column.column for column in matrix.columns]
-    if options.on and options.on not in names:
-        near = catalog.nearest(options.on, names)
-        raise KsemError(f"there is no evidence of {options.on!r}{near}: there are {', '.join(names)}")
+    matrix = _common.matrix_of(options, [behaviour], traces=True, named=[options.on])
+    section = matrix.sections[0]
+    _common.check_column(options.on, matrix)
     program = ""
     if options.with_reproducer:
-        decider = cite.decider_of(matrix, matrix.sections[0], cite.rows_of(matrix.sections[0], sets), options.on).result
+        decider = decider_of(matrix, section, rows_of(section, sets), options.on).result
         column = next(one for one in matrix.columns if one.column == decider.column)
         program = repro.program(behaviour, decider.cell, column)
-    _common.show(cite.cite(matrix, matrix.sections[0], sets, options.on, options.calls, program))
+    _common.show(cite.cite(matrix, section, sets, options.on, options.calls, program))
     return 0

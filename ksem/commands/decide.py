@@ -6,8 +6,10 @@ Contract: ksem.commands says what a command is.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ksem import catalog, decide, designs
+from ksem.catalog import Behaviour
 from ksem.commands import _common
 from ksem.decide import Support
 from ksem.model import KsemError
@@ -26,14 +28,26 @@ def run(options: argparse.Namespace) -> int:
     root = _common.root(options)
     behaviours = catalog.behaviours(root)
     if options.design is None:
-        if not designs.names(root):
-            raise KsemError("there is no design yet: write one as designs/NAME.toml")
-        found = [designs.read(designs.find(root, name), behaviours) for name in designs.names(root)]
-        _common.show_table([("DESIGN", "CLAIMS", "TITLE"), *((one.name, str(len(one.reliances)), one.title) for one in found)])
-        return 0
+        return _list(options, root, behaviours)
     path = designs.find(root, options.design)
     matrix = _common.matrix_of(options, behaviours)
     design = designs.read(path, behaviours, matrix.columns)
     decisions = decide.decide(design, matrix.columns)
-    _common.show(decide.text(design, decisions, _common.width()))
-    return int(any(decision.support is not Support.SUPPORTED for decision in decisions))
+    # Of a column that no plain run has, some cases may be all that anybody wanted.
+    extra = set() if options.column else {entry.name for entry in catalog.entries(root) if not entry.default}
+    aside = [decision for decision in decisions if decision.column in extra and decision.is_partial]
+    counted = [decision for decision in decisions if decision not in aside]
+    _common.show(decide.text(design, decisions, _common.width(), aside))
+    return int(not counted or any(decision.support is not Support.SUPPORTED for decision in counted))
+
+
+def _list(options: argparse.Namespace, root: Path, behaviours: list[Behaviour]) -> int:
+    """Print which designs there are."""
+    names = designs.names(root)
+    if not names:
+        raise KsemError("there is no design yet: write one as designs/NAME.toml")
+    if options.results or options.column:
+        raise KsemError(f"name the design that is to be decided on this evidence: {', '.join(names)}")
+    found = [designs.read(designs.find(root, name), behaviours) for name in names]
+    _common.show_table([("DESIGN", "CLAIMS", "TITLE"), *((one.name, str(len(one.reliances)), one.title) for one in found)])
+    return 0

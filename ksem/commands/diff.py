@@ -18,8 +18,8 @@ HELP = "tell what behaves differently: two columns, or two sets of evidence"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What is compared with what."""
     parser.description = ("Each of A and B is a column of the stored evidence, a results file, or a directory of them: two"
-                          " directories are compared column by column. Exit status: 0 all that A knows is so in B too, 1 some"
-                          " of it changed, vanished or became unknown.")
+                          " directories are compared column by column, in those of vms/catalog.toml. Exit status: 0 all"
+                          " that A knows is so in B too, 1 some of it changed, vanished or became unknown.")
     parser.add_argument("old", metavar="A", help="a column, a file or a directory")
     parser.add_argument("new", metavar="B", help="what A is compared with")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where columns are looked up (default: results/)")
@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     results = options.results or root / "results"
     old, new = (_common.evidence_of(name, results) for name in (options.old, options.new))
     both = Path(options.old).is_dir() and Path(options.new).is_dir()
+    if both:
+        old, new = (_common.listed(root, side) for side in (old, new))
     pairs = _pairs(old, new, both)
     comparisons = [compare.compare(one, other, behaviours) for one, other in pairs]
     told = [compare.text(comparison, behaviours, _common.width()) for comparison in comparisons]

@@ -26,8 +26,9 @@ def run(options: argparse.Namespace) -> int:
     """Print the list."""
     matrix = _common.matrix_of(options, catalog.behaviours(_common.root(options)), traces=True)
     known = sorted({page for section in drift.drifting(matrix.sections) for page in drift.pages(section)})
+    names = [*known, *sorted({page.partition("(")[0] for page in known})]
     for page in options.pages:
         if not drift.by_page(matrix, [page]):
-            raise KsemError(f"no claim is about {page!r}{catalog.nearest(page, known)}: there are {', '.join(known)}")
+            raise KsemError(f"no claim is about {page!r}{catalog.nearest(page, names)}: there are {', '.join(known)}")
     _common.show(drift.text(matrix, options.pages, options.calls))
     return 0

@@ -9,7 +9,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from ksem import cache, catalog, designs, matrix, renderers
+from ksem import cache, catalog, designs, renderers
 from ksem.commands import _common
 from ksem.model import KsemError
 
@@ -18,36 +18,35 @@ HELP = "render stored evidence; no kernel is run"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which evidence, and how it is shown."""
-    parser.add_argument("results", nargs="*", type=Path, metavar="RESULTS", help="directories of evidence (default: results/)")
     parser.add_argument("--format", default="terminal", help=", ".join(renderers.names()))
-    parser.add_argument("--column", action="append", default=[], metavar="PATTERN", help="only these columns (debian-*)")
-    parser.add_argument("--listed", action="store_true", help="only columns that vms/catalog.toml lists, without local")
+    _common.evidence_arguments(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file, whole or not at all")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the matrix, or write it to a file."""
     if options.format not in renderers.names():
-        raise KsemError(f"unknown format {options.format!r}: {', '.join(renderers.names())} are known")
+        near = catalog.nearest(options.format, renderers.names())
+        raise KsemError(f"unknown format {options.format!r}{near}: {', '.join(renderers.names())} are known")
+    render = renderers.renderer(options.format)
     root = _common.root(options)
-    directories = options.results or [root / "results"]
-    evidence = _common.evidence_in(directories)
-    if options.listed:
-        listed = {entry.name for entry in catalog.entries(root) if entry.backend != "local"}
-        evidence = [one for one in evidence if one.column in listed]
-    evidence = _common.chosen(evidence, options.column)
-    if not evidence:
-        raise KsemError(f"no evidence in {', '.join(map(str, directories))}: `ksem run` makes some")
     behaviours = catalog.behaviours(root)
-    found = dataclasses.replace(matrix.build(behaviours, evidence), designs=_designs(root, behaviours))
-    _write(renderers.renderer(options.format)(found), options.output)
+    found = _common.matrix_of(options, behaviours, traces=True)
+    _write(render(dataclasses.replace(found, designs=_designs(root, behaviours))), options.output)
     return 0
 
 
 def _designs(root: Path, behaviours: list[catalog.Behaviour]) -> dict[str, list[str]]:
-    """The names of the cases that each design relies on."""
-    read = [designs.read(designs.find(root, name), behaviours) for name in designs.names(root)]
-    return {one.name: sorted({reliance.behaviour.name for reliance in one.reliances}) for one in read}
+    """The names of the cases that each design relies on. One that is wrong is told, and is no reason to show nothing."""
+    found = {}
+    for name in designs.names(root):
+        try:
+            read = designs.read(designs.find(root, name), behaviours)
+        except KsemError as problem:
+            _common.say(f"ksem: left out: {problem}")
+        else:
+            found[name] = sorted({reliance.behaviour.name for reliance in read.reliances})
+    return found
 
 
 def _write(text: str, output: Path | None) -> None:

@@ -6,15 +6,14 @@ Contract: ksem.commands says what a command is.
 from __future__ import annotations
 
 import argparse
-import urllib.parse
-from collections.abc import Iterable
 from pathlib import Path
 
-from ksem import cache, catalog, repro, selection, store
-from ksem.catalog import Behaviour
+from ksem import cache, catalog, repro, selection
 from ksem.commands import _common
+from ksem.decider import decider_of, rows_of
 from ksem.guest.case import Params
-from ksem.model import Cell, Evidence, KsemError
+from ksem.matrix import Matrix
+from ksem.model import Cell, Evidence, KsemError, Verdict
 
 HELP = "print a C program that makes the calls of a case, and says whether they give what a column saw"
 
@@ -22,22 +21,28 @@ HELP = "print a C program that makes the calls of a case, and says whether they 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which cell, and where the program goes."""
     parser.add_argument("case", metavar="CASE", help="as `ksem cases` lists them")
-    parser.add_argument("--column", required=True, metavar="COLUMN", help="whose evidence it is made from")
+    parser.add_argument("--column", dest="on", default="", metavar="COLUMN",
+                        help="whose evidence it is made from (default: the kernel that decides, as `ksem cite` shows it)")
     parser.add_argument("--params", action="append", default=[], metavar="NAME=VALUE",
-                        help="the parameter set with this value (repeatable; default: the first that was observed)")
+                        help="the parameter set with this value (repeatable; default: the one that `ksem cite` shows)")
     parser.add_argument("--results", action="append", default=[], type=Path, metavar="RESULTS",
                         help="evidence, a directory or a file; repeatable (default: results/)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file, whole or not at all")
+    parser.set_defaults(column=[])
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the program, or write it to a file."""
-    root = _common.root(options)
-    behaviour = catalog.named(catalog.behaviours(root), options.case)
+    behaviour = catalog.named(catalog.behaviours(_common.root(options)), options.case)
     sets = selection.parameter_sets(behaviour, selection.parsed(options.params))
-    evidence = _evidence(options.column, options.results or [root / "results"])
-    cell = _cell(behaviour, sets, evidence)
+    matrix = _common.matrix_of(options, [behaviour], traces=True, named=[options.on])
+    _common.check_column(options.on, matrix)
+    cell, evidence = _cell(matrix, sets, options.on)
     text = repro.program(behaviour, cell, evidence)
+    if len(sets) > 1 or not options.on:
+        words = "".join(f" {name}={selection.spelled(value)}" for name, value in cell.params.items())
+        _common.say(f"ksem: the program is for {evidence.column}{' with' if words else ''}{words}:"
+                    " --column and --params choose another")
     if options.output:
         cache.write_atomically(options.output.resolve(), text.encode("ascii"))
     else:
@@ -45,29 +50,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evidence(column: str, places: Iterable[Path]) -> Evidence:
-    """A column's evidence in the first of some directories and files that has it: no other column's traces are read."""
-    names = []
-    for place in places:
-        if not place.exists():
-            raise KsemError(f"{place} does not exist: name a directory of evidence")
-        for path in [place] if place.is_file() else sorted(place.glob("*.json")):
-            name = store.read_column(path).column if place.is_file() else urllib.parse.unquote(path.stem)
-            if name == column:
-                return store.read_column(path)
-            names.append(name)
-    there = f"there are {', '.join(names)}" if names else f"`ksem run {column}` makes some"
-    raise KsemError(f"there is no evidence of {column!r}{catalog.nearest(column, names)}: {there}")
-
-
-def _cell(behaviour: Behaviour, sets: list[Params], evidence: Evidence) -> Cell:
-    """The first of the parameter sets that was observed; if none was, the first that says why."""
-    known = [cell for params in sets for cell in evidence.cells if cell.case == behaviour.name and dict(cell.params) == params]
-    if not known:
-        again = f"ksem run {evidence.column} -k {behaviour.name}"
-        raise KsemError(f"{evidence.column} has no evidence of {behaviour.name}: `{again}` makes some")
-    observed = [cell for cell in known if cell.status == "observed"]
-    if len(observed) > 1:
-        words = " ".join(f"{name}={selection.spelled(value)}" for name, value in observed[0].params.items())
-        _common.say(f"ksem: the program is for {words}, the first of {len(observed)} parameter sets: --params chooses another")
-    return (observed or known)[0]
+def _cell(matrix: Matrix, sets: list[Params], on: str) -> tuple[Cell, Evidence]:
+    """The cell whose trace `ksem cite` shows; of a column that observed nothing the first that says why."""
+    section = matrix.sections[0]
+    rows = rows_of(section, sets)
+    columns = {column.column: column for column in matrix.columns}
+    known = [result.cell for row in rows for result in row.results
+             if result.column == on and result.verdict is not Verdict.UNKNOWN]
+    if on and not any(cell.trace for cell in known):
+        if not known:
+            name = section.behaviour.name
+            raise KsemError(f"{on} has no evidence of {name}: `ksem run {on} -k {name}` makes some")
+        return known[0], columns[on]
+    found = decider_of(matrix, section, rows, on).result
+    return found.cell, columns[found.column]

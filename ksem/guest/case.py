@@ -49,6 +49,7 @@ class Case(NamedTuple):
     documented: what the manual says where kernels do otherwise.
     deadline: seconds that one run may take, under emulation too.
     dirties_kernel: whether a run leaves something behind that outlives its namespaces.
+    shown_with: values of parameters with which a citation shows the claim, where its words do not tell.
     """
 
     claim: str
@@ -61,6 +62,7 @@ class Case(NamedTuple):
     documented: str = ""
     deadline: float = 10.0
     dirties_kernel: bool = False
+    shown_with: Mapping[str, Any] = {}
 
 
 def combinations(case: Case) -> List[Params]:

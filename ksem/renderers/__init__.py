@@ -11,6 +11,7 @@ import pkgutil
 from collections.abc import Callable
 
 from ksem.matrix import Matrix
+from ksem.model import KsemError
 
 
 def names() -> list[str]:
@@ -19,6 +20,11 @@ def names() -> list[str]:
 
 
 def renderer(name: str) -> Callable[[Matrix], str]:
-    """The function that renders a format, which must be one of `names()`."""
-    render: Callable[[Matrix], str] = importlib.import_module(f"{__name__}.{name}").render
+    """The function that renders a format, which must be one of `names()`. Raises KsemError for a module that has none."""
+    try:
+        render: Callable[[Matrix], str] | None = getattr(importlib.import_module(f"{__name__}.{name}"), "render", None)
+    except (ImportError, SyntaxError) as error:
+        raise KsemError(f"the format {name!r} cannot be imported: {type(error).__name__}: {error}") from None
+    if not callable(render):
+        raise KsemError(f"the format {name!r} is no renderer: its module {__name__}.{name} lacks render(matrix)")
     return render

@@ -24,11 +24,11 @@ SCRIPTS = ("page.js", "grid.js", "evidence.js", "cite.js", "start.js")
 
 def render(matrix: Matrix) -> str:
     """One page; the same matrix gives the same bytes."""
-    matrix = content.by_environment(matrix)
+    built, matrix = matrix, content.by_environment(matrix)
     script, style = "".join(map(_file, SCRIPTS)), _file("page.css")
     return _template().render(
         script=Markup(script), style=Markup(style), script_hash=_source(script), style_hash=_source(style),
-        version=__version__, overview=content.overview(matrix), evidence=content.packed(matrix)) + "\n"
+        version=__version__, overview=content.overview(matrix), evidence=content.packed(matrix, built)) + "\n"
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """A matrix as the data of the page: what is shown at once, and, packed, the evidence that a cell opens.
 
-Contract: pure; `matrix`, `model`, the names of the system calls, the standard library. Whatever stands in many cells is there
-once: a row refers to its section's distinct cells, evidence to distinct observations, traces and events, all by index.
+Contract: pure; `matrix`, `model`, `mail`, the names of the system calls, the standard library. Whatever stands in many cells is
+there once: a row refers to its section's distinct cells, evidence to distinct observations, traces and events, all by index.
 
 A kind is a behaviour: the number of the observation among those of its row, 0 for the newest release's. A cell of a row
 is `[verdict, kind, brief]`, kind None where nothing was observed, brief the value that tells its behaviour from the
@@ -21,6 +21,7 @@ from typing import Any
 from ksem.guest.syscalls import SIGNATURES
 from ksem.matrix import Matrix, Row, Section, leaves, ranges
 from ksem.model import NO_RELEASE, Evidence, Result, Verdict, release_key, series_of
+from ksem.renderers.html import mail
 from ksem.wrap import escaped
 
 # A case's verdict on a column is the first of these that one of its parameter sets has.
@@ -70,11 +71,15 @@ def overview(matrix: Matrix) -> dict[str, Any]:
     return {key: _printable(value) for key, value in shown.items()}
 
 
-def packed(matrix: Matrix) -> dict[str, Any]:
-    """The evidence: a text for each section in its order, one for the columns' environments; see `pack`."""
+def packed(matrix: Matrix, built: Matrix) -> dict[str, Any]:
+    """The evidence: a text for each section in its order, one for the columns' environments; see `pack`.
+
+    built: the matrix in the order of releases.
+    """
     environments = [leaves(column.environment) for column in matrix.columns]
     return {"environments": pack(_printable(environments)),
-            "cases": [pack(_printable(_evidence(section, matrix))) for section in matrix.sections]}
+            "cases": [pack(_printable(_evidence(section, matrix, mailed, built)))
+                      for section, mailed in zip(matrix.sections, built.sections, strict=True)]}
 
 
 def pack(value: Any) -> str:
@@ -107,6 +112,7 @@ def _column(column: Evidence, matrix: Matrix) -> dict[str, Any]:
         "name": column.column, "release": column.release if known else "", "series": series_of(column.release) if known else "",
         "backend": _backend(column),
         "about": ", ".join(str(one) for one in surroundings if one), "remark": column.problem or column.remark,
+        **mail.column(column),
         "counts": {verdict.value: count for verdict, count in matrix.counts(column.column).items()},
     }
 
@@ -189,8 +195,11 @@ def _summed(verdicts: Sequence[Verdict], kind: Kind, others: int) -> Shown:
     return [verdict.value, kind, brief]
 
 
-def _evidence(section: Section, matrix: Matrix) -> dict[str, Any]:
-    """All that lies behind a section's cells. An entry is what a cell refers to."""
+def _evidence(section: Section, matrix: Matrix, mailed: Section, built: Matrix) -> dict[str, Any]:
+    """All that lies behind a section's cells. An entry is what a cell refers to.
+
+    mailed: the section in the order of releases.
+    """
     case, order = section.behaviour.case, [column.column for column in matrix.columns]
     texts, events, entries = Distinct(), Distinct(), Distinct()
     traces: list[list[int]] = []
@@ -213,9 +222,15 @@ def _evidence(section: Section, matrix: Matrix) -> dict[str, Any]:
                                numbered(cell.trace)])
 
     readers = {event[2] for result in _results(section) for event in result.cell.trace} - set(SIGNATURES)
+    found = mail.section(built, mailed, numbered)
+    mails = Distinct()
     return {
+        "mail": found["head"], "plans": found["plans"],
         "readers": sorted(readers), "prose": section.behaviour.prose, "cites": list(case.cites),
-        "rows": [{"entries": [entry(result) for result in row.results], "groups": _groups(row, order)} for row in section.rows],
+        "rows": [{"entries": [entry(result) for result in row.results], "groups": _groups(row, order), "seen": told,
+                  "mails": [mails.number(cells.get(name)) for name in order]}
+                 for row, told, cells in zip(section.rows, found["rows"], found["cells"], strict=True)],
+        "mails": mails.values,
         "entries": entries.values, "texts": texts.values, "traces": traces, "events": events.values,
     }
 

@@ -120,7 +120,7 @@ async function cellPanel(section, row, column) {
       kernels(section, data, row, column),
       sources(section, data, seen ? cites : ""),
       trace.length ? part("Trace", ...traced(data, trace, rival(section, data, row, column))) : null,
-      seen || reason ? part("To cite", quoted(cited(section, data, row, column, environments[column]), "Text for a mail")) : null,
+      seen || reason ? part("To cite", quoted(cited(section, data, row, column), "Text for a mail")) : null,
       data.prose ? about(data) : null,
       part("Environment", facts(environments[column]))),
   ];
