@@ -33,10 +33,20 @@ _ESCAPES = re.compile(r"\x1b(c|\[[0-?]*[ -/]*[@-~])")
 
 
 def check(columns: Iterable[Column]) -> None:
-    """Raise KsemError for what would keep a column from being run, as far as that can be known at once."""
-    for column in columns:
-        kernels.source_of(column).check(column)
-        backends.backend(column.backend).check(column)
+    """Raise KsemError for what would keep a column from being run, as far as that can be known at once.
+
+    A column that cannot be had here keeps none of the others from being run: it is an error where it is all that was asked for.
+    """
+    problems: list[Unavailable] = []
+    asked = list(columns)
+    for column in asked:
+        try:
+            kernels.source_of(column).check(column)
+            backends.backend(column.backend).check(column)
+        except Unavailable as problem:
+            problems.append(problem)
+    if problems and len(problems) == len(asked):
+        raise problems[0]
 
 
 def longest_first(columns: Iterable[Column]) -> list[Column]:

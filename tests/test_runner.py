@@ -20,8 +20,8 @@ from ksem import backends, kernels
 from ksem.backends import Running
 from ksem.guest import wire
 from ksem.machine import Machine
-from ksem.model import Column, Kernel
-from ksem.runner import Runner, longest_first
+from ksem.model import Column, Kernel, KsemError, Unavailable
+from ksem.runner import Runner, check, longest_first
 
 STARTED = [{"ready": wire.PROTOCOL, "magic": importlib.util.MAGIC_NUMBER.hex()}, {"started": True},
            {"release": "6.12.1", "version": "#1"}, {"loaded": 1}]
@@ -66,6 +66,27 @@ def test_columns_start_with_what_is_not_known_and_then_the_newest(monkeypatch: p
         at_hand=lambda column: Kernel(releases[column.name]) if column.name in releases else None))
     columns = [Column(name, "qemu", "debian:x") for name in "abcde"]
     assert "".join(column.name for column in longest_first(columns)) in ("edcba", "decba")
+
+
+def checked(monkeypatch: pytest.MonkeyPatch, **problems: KsemError | None) -> None:
+    """`check` of columns by these names, whose backends complain so."""
+    def complain(column: Column) -> None:
+        problem = problems[column.name]
+        if problem:
+            raise problem
+
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(check=lambda column: None))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(check=complain))
+    check(Column(name, "qemu", "debian:x") for name in problems)
+
+
+def test_a_column_that_cannot_be_had_keeps_no_other_from_being_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Unavailable("vagrant is missing")
+    checked(monkeypatch, a=gone, b=None)
+    with pytest.raises(Unavailable, match="vagrant is missing"):
+        checked(monkeypatch, a=gone, b=Unavailable("qemu is missing"))
+    with pytest.raises(KsemError, match="a name that is wrong"):
+        checked(monkeypatch, a=gone, b=KsemError("a name that is wrong"), c=None)
 
 
 @pytest.fixture
