@@ -27,6 +27,15 @@ OUTPUTS = {
                "box, please verify you're logged in."),
     "progress": ("Progress: 10%\rProgress: 99%\r==> done\n", "==> done"),
     "nothing": ("", "it said nothing"),
+    "for machines": ("1795658089,,ui,error,The provider 'nosuch' could not be found%!(VAGRANT_COMMA) but was requested.\\n\\n"
+                     "Vagrant knows about others:\\ndocker%!(VAGRANT_COMMA) libvirt\n"
+                     "1795658089,,error-exit,Vagrant::Errors::Some,failed\n",
+                     "The provider 'nosuch' could not be found, but was requested. Vagrant knows about others: "
+                     "docker, libvirt"),
+    "a long story": ("no error\n" + "word " * 100, "no error " + "word " * 57 + "..."),
+    "an exception": ("/vms/Vagrantfile:3:in `block': boom (RuntimeError)\n"
+                     "\tfrom /loader.rb:37:in `load'\n\tfrom /a:1:in `<main>'\n",
+                     "/vms/Vagrantfile:3:in `block': boom (RuntimeError)"),
 }
 
 

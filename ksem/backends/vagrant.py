@@ -18,6 +18,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
 ABSENT, RUNNING = "not_created", "running"
 # Of Vagrant's output, what says why: of Ruby's and apt's noise there is much more.
 _TELLING = re.compile(r"error|fail|cannot|could not|couldn't|doesn't|not found|no such|denied|timed out|no space", re.I)
+# `vagrant --machine-readable`: time, machine, kind, data. An error's data is its text.
+_ERROR = re.compile(r"^\d+,[^,\n]*,ui,error,(.*)$", re.MULTILINE)
+_BACKTRACE = re.compile(r"\s+from \S+:\d+:in ")
 # A distribution may hide its Python where only its own tools look for it. $0 is the program.
 _START = """modprobe -qa {modules} 2>/dev/null
 for python in python3 /usr/libexec/platform-python; do command -v $python >/dev/null && exec $python -IS -c "$0"; done
@@ -59,6 +63,7 @@ def check(column: Column) -> None:
 @contextlib.contextmanager
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
     """A machine with an agent in it. Raises Lost when it does not come up."""
+    check(column)
     directory = _directory(column)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
@@ -212,11 +217,21 @@ def _to_agent(config: Path, column: Column, modules: frozenset[str]) -> list[str
 
 
 def _telling(output: str) -> str:
-    """What of Vagrant's output says most: the last paragraph that speaks of an error, from there on, else the last line."""
-    paragraphs = [[line.strip() for line in paragraph.splitlines() if line.strip()]
+    """What of Vagrant's output says most: the last paragraph that speaks of an error, from there on, else the last line.
+
+    Of `--machine-readable` output the last error, from its beginning.
+    """
+    errors: list[str] = _ERROR.findall(output)
+    if errors:
+        return _line(errors[-1].replace("%!(VAGRANT_COMMA)", ",").replace("\\n", "\n").splitlines())
+    paragraphs = [[line.strip() for line in paragraph.splitlines() if line.strip() and not _BACKTRACE.match(line)]
                   for paragraph in re.split(r"\n\s*\n", output.replace("\r", "\n"))]
     for lines in reversed(paragraphs):
         for number, line in enumerate(lines):
             if _TELLING.search(line):
-                return " ".join(lines[number:])[:300]
-    return ([line for lines in paragraphs for line in lines] or ["it said nothing"])[-1][:300]
+                return _line(lines[number:])
+    return _line([line for lines in paragraphs for line in lines][-1:] or ["it said nothing"])
+
+
+def _line(lines: list[str]) -> str:
+    return textwrap.shorten(" ".join(lines), 300, placeholder=" ...")
