@@ -31,6 +31,8 @@ from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
 ABSENT, RUNNING = "not_created", "running"
+# What Vagrant says while another of its commands is at a machine, and seconds until that one is taken for stuck.
+_BUSY, BUSY = "another process is already executing an action", 900.0
 # Of Vagrant's output, what says why: of Ruby's and apt's noise there is much more.
 _TELLING = re.compile(r"error|fail|cannot|could not|couldn't|doesn't|not found|no such|denied|timed out|no space", re.I)
 # `vagrant --machine-readable`: time, machine, kind, data. An error's data is its text.
@@ -118,14 +120,19 @@ class _Control:
 
     def do(self, command: str) -> Any:
         """One of python-vagrant's commands. Raises Lost with the line that says why it failed."""
-        try:
-            return getattr(self.commands, command)(vm_name=self.name)
-        except subprocess.CalledProcessError as error:
-            output = error.output.decode("utf-8", "replace") if error.output else ""
-            reason = _telling(output + self.log.read_text(errors="replace"))
-            raise Lost(f"vagrant {command} {self.name} failed: {reason} (all of it is in {self.log})") from None
-        finally:
-            self._tidy()
+        end = time.monotonic() + BUSY
+        while True:
+            before = self.log.stat().st_size
+            try:
+                return getattr(self.commands, command)(vm_name=self.name)
+            except subprocess.CalledProcessError as error:
+                output = ((error.output or b"") + self.log.read_bytes()[before:]).decode("utf-8", "replace")
+                # A run that was killed leaves a Vagrant at work. To ask again takes Ruby a second.
+                if _BUSY not in output or time.monotonic() > end:
+                    reason = f"{_telling(output)} (all of it is in {self.log})"
+                    raise Lost(f"vagrant {command} {self.name} failed: {reason}") from None
+            finally:
+                self._tidy()
 
     def last_words(self) -> str:
         """The end of what was printed on the way to the agent."""
@@ -153,9 +160,9 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
     """The machine running, and afterwards as it was before, unless it is to be kept."""
     before = control.state().state
     if mark.exists():
-        if before != ABSENT:
-            say("an earlier run was killed and left this machine: destroying it")
-            control.do("destroy")
+        # Also if it is not there: a Vagrant that outlived that run may be about to make it.
+        say("an earlier run was killed: destroying what it left of this machine")
+        control.do("destroy")
         before = ABSENT
     if before == RUNNING:
         if kernel.image is not None:
