@@ -129,14 +129,18 @@ class _Control:
                 output = ((error.output or b"") + self.log.read_bytes()[before:]).decode("utf-8", "replace")
                 # A run that was killed leaves a Vagrant at work. To ask again takes Ruby a second.
                 if _BUSY not in output or time.monotonic() > end:
-                    reason = f"{_telling(output)} (all of it is in {self.log})"
-                    raise Lost(f"vagrant {command} {self.name} failed: {reason}") from None
+                    raise Lost(f"vagrant {command} {self.name} failed: {self._reason(output)}") from None
             finally:
                 self._tidy()
 
     def last_words(self) -> str:
         """The end of what was printed on the way to the agent."""
         return self.log.read_text(errors="replace")[-2000:]
+
+    def _reason(self, output: str) -> str:
+        if not output and shutil.disk_usage(self.log.parent).free == 0:
+            return f"no space is left for its output in {self.log.parent}"
+        return f"{_telling(output)} (all of it is in {self.log})"
 
     def _tidy(self) -> None:
         # Progress is redrawn with carriage returns: of each line what it ended as. In place: the log stays open.
