@@ -33,10 +33,20 @@ _ESCAPES = re.compile(r"\x1b(c|\[[0-?]*[ -/]*[@-~])")
 
 
 def check(columns: Iterable[Column]) -> None:
-    """Raise KsemError for what would keep a column from being run, as far as that can be known at once."""
-    for column in columns:
-        kernels.source_of(column).check(column)
-        backends.backend(column.backend).check(column)
+    """Raise KsemError for what would keep a column from being run, as far as that can be known at once.
+
+    A column that cannot be had here keeps none of the others from being run: it is an error where it is all that was asked for.
+    """
+    problems: list[Unavailable] = []
+    asked = list(columns)
+    for column in asked:
+        try:
+            kernels.source_of(column).check(column)
+            backends.backend(column.backend).check(column)
+        except Unavailable as problem:
+            problems.append(problem)
+    if problems and len(problems) == len(asked):
+        raise problems[0]
 
 
 def longest_first(columns: Iterable[Column]) -> list[Column]:
@@ -91,9 +101,14 @@ class Runner:
         return Cell(behaviour.name, params, answer.status, answer.observation, reason), answer.trace
 
     def close(self) -> None:
-        """End the machine. The next run starts another."""
+        """End the machine. The next run starts another. One that cannot be ended is told of: what it showed is no less true."""
         self._running = None
-        self._stack.close()
+        try:
+            self._stack.close()
+        except Lost as loss:
+            self._say(f"not taken down: {loss.reason}")
+        except OSError as problem:
+            self._say(f"not taken down: {_described_error(problem)}")
 
     def _started(self) -> backends.Running:
         """The machine, started if need be; a column that could not be had is not tried again."""
@@ -113,6 +128,10 @@ class Runner:
             except Lost as loss:
                 self._failure = Unavailable(f"{self.column.name}: lost: {described(loss)}", lost=True)
                 raise self._failure from loss
+            except OSError as problem:
+                # This host's disk is full, or a file is not ours: what surrounds a machine is files.
+                self._failure = Unavailable(f"{self.column.name}: {_described_error(problem)}")
+                raise self._failure from problem
         return self._running
 
     def _described(self, kernel: Kernel, running: backends.Running) -> Evidence:
@@ -129,6 +148,10 @@ class Runner:
 def _request(behaviour: Behaviour, params: Params) -> Request:
     case = behaviour.case
     return Request(behaviour.name, behaviour.text, params, needs_of(case, params), case.deadline)
+
+
+def _described_error(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def described(loss: Lost) -> str:

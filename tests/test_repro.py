@@ -107,6 +107,13 @@ def test_a_program_is_not_run_where_something_is_missing(tmp_path: Path, need: s
     assert need.partition(":")[2] in ended.stderr
 
 
+def test_a_program_is_not_run_where_another_that_it_runs_is_missing(tmp_path: Path) -> None:
+    command = [json.dumps(["/nowhere/newuidmap", "<pid>"]), '"/proc/<first>"']
+    ended = run(program([event("fork", [], "<first>"), event("run_command", command, "1")]), tmp_path)
+    assert (ended.returncode, ended.stdout) == (125, "")
+    assert ended.stderr == "cannot be run here: no program /nowhere/newuidmap\n"
+
+
 def test_a_disk_that_is_needed_is_explained() -> None:
     text = program([event("mount", ['"/dev/ksem-ext4"', '"files"', '"ext4"', "0", "NULL"], "0")], needs=("fs:ext4",))
     assert ' *   mkfs.ext4 ' in text
@@ -260,7 +267,8 @@ def test_every_reader_can_be_read(reader: str) -> None:
 def test_no_part_is_left_over(tmp_path: Path) -> None:
     """What neither a call, a reader, a need nor the frame includes."""
     frame = {"frame", "main", "child", "ends_at_once", "empty", "with", "is_there", "keep", "write_kept"}
-    required = {f"require_{name}" for name in ("root", "alone", "ordinary_user", "userns", "filesystem", "disk", "syscall")}
+    required = {f"require_{name}" for name in ("root", "alone", "ordinary_user", "userns", "filesystem", "disk", "syscall",
+                                             "command")}
     included = {part for name in parts.names() for part in parts.included(name)}
     assert set(parts.names()) - included - set(SIGNATURES) - set(READERS) - frame - required == set()
 

@@ -7,7 +7,9 @@ case did, and a case that another one took down is run again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +22,8 @@ from ksem import backends, kernels
 from ksem.backends import Running
 from ksem.guest import wire
 from ksem.machine import Machine
-from ksem.model import Column, Kernel
-from ksem.runner import Runner, longest_first
+from ksem.model import Column, Kernel, KsemError, Lost, Unavailable
+from ksem.runner import Runner, check, longest_first
 
 STARTED = [{"ready": wire.PROTOCOL, "magic": importlib.util.MAGIC_NUMBER.hex()}, {"started": True},
            {"release": "6.12.1", "version": "#1"}, {"loaded": 1}]
@@ -68,6 +70,27 @@ def test_columns_start_with_what_is_not_known_and_then_the_newest(monkeypatch: p
     assert "".join(column.name for column in longest_first(columns)) in ("edcba", "decba")
 
 
+def checked(monkeypatch: pytest.MonkeyPatch, **problems: KsemError | None) -> None:
+    """`check` of columns by these names, whose backends complain so."""
+    def complain(column: Column) -> None:
+        problem = problems[column.name]
+        if problem:
+            raise problem
+
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(check=lambda column: None))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(check=complain))
+    check(Column(name, "qemu", "debian:x") for name in problems)
+
+
+def test_a_column_that_cannot_be_had_keeps_no_other_from_being_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Unavailable("vagrant is missing")
+    checked(monkeypatch, a=gone, b=None)
+    with pytest.raises(Unavailable, match="vagrant is missing"):
+        checked(monkeypatch, a=gone, b=Unavailable("qemu is missing"))
+    with pytest.raises(KsemError, match="a name that is wrong"):
+        checked(monkeypatch, a=gone, b=KsemError("a name that is wrong"), c=None)
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Runner]:
     made = Runner(Column("debian-6.12", "qemu", "debian:6.12"), [NUMBERED], tmp_path, lambda line: None)
@@ -102,3 +125,40 @@ def test_what_was_under_way_and_is_not_run_costs_no_other_case(runner: Runner, m
     machines += [FarSide(*STARTED, seen(1), GONE), FarSide(*STARTED, seen(3))]
     runner.run(NUMBERED, {"n": 1}, (NUMBERED, {"n": 2}))
     assert statuses(runner, 3) == [("observed", 3)]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, before: Exception | None, after: Exception | None) -> None:
+    """A backend that fails when it starts a machine that sees 1, or when it ends it."""
+    @contextlib.contextmanager
+    def machine(*given: Any) -> Iterator[Running]:
+        if before:
+            raise before
+        running = Machine(FarSide(*STARTED, seen(1)), lambda: "last words")
+        running.start(1.0)
+        yield Running(running, {})
+        if after:
+            raise after
+
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(resolve=lambda *given: Kernel("6.12.1")))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine))
+
+
+FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/kernel")
+
+
+def test_a_disk_that_is_full_is_a_column_that_cannot_be_had(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, FULL, None)
+    with pytest.raises(Unavailable, match=r"^debian-6\.12: /cache/kernel: No space left on device$"):
+        statuses(runner, 1)
+
+
+@pytest.mark.parametrize(("problem", "said"), [(Lost("vagrant destroy failed"), "vagrant destroy failed"),
+                                               (FULL, "/cache/kernel: No space left on device")])
+def test_a_machine_that_cannot_be_ended_takes_nothing_of_what_it_showed(problem: Exception, said: str, tmp_path: Path,
+                                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, None, problem)
+    told: list[str] = []
+    runner = Runner(Column("debian-6.12", "qemu", "debian:6.12"), [NUMBERED], tmp_path, told.append)
+    assert statuses(runner, 1) == [("observed", 1)]
+    runner.close()
+    assert told == [f"debian-6.12: not taken down: {said}"]

@@ -5,15 +5,17 @@ Guards: a user reads the reason and not a page of progress. The machines themsel
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from ksem import bootstrap
 from ksem.backends import vagrant
-from ksem.model import Column, KsemError, Unavailable
+from ksem.model import Column, KsemError, Lost, Unavailable
 
 OUTPUTS = {
     "no libvirt": ("Bringing machine 'debian-12' up with 'libvirt' provider...\n"
@@ -27,6 +29,15 @@ OUTPUTS = {
                "box, please verify you're logged in."),
     "progress": ("Progress: 10%\rProgress: 99%\r==> done\n", "==> done"),
     "nothing": ("", "it said nothing"),
+    "for machines": ("1795658089,,ui,error,The provider 'nosuch' could not be found%!(VAGRANT_COMMA) but was requested.\\n\\n"
+                     "Vagrant knows about others:\\ndocker%!(VAGRANT_COMMA) libvirt\n"
+                     "1795658089,,error-exit,Vagrant::Errors::Some,failed\n",
+                     "The provider 'nosuch' could not be found, but was requested. Vagrant knows about others: "
+                     "docker, libvirt"),
+    "a long story": ("no error\n" + "word " * 100, "no error " + "word " * 57 + "..."),
+    "an exception": ("/vms/Vagrantfile:3:in `block': boom (RuntimeError)\n"
+                     "\tfrom /loader.rb:37:in `load'\n\tfrom /a:1:in `<main>'\n",
+                     "/vms/Vagrantfile:3:in `block': boom (RuntimeError)"),
 }
 
 
@@ -57,3 +68,34 @@ def test_a_python_too_old_for_the_agent_says_so() -> None:
     ended = subprocess.run([sys.executable, "-c", old + bootstrap.program()], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stderr == "this machine has Python 3.5: the agent needs Python 3.6 or newer\n"
+
+
+BUSY = """#!/bin/sh
+if [ -e once ]; then echo "it is gone"; exit 0; fi
+echo "An action 'destroy' was attempted on the machine 'one',"
+echo "but another process is already executing an action on the machine."
+touch once
+exit 1
+"""
+
+
+def control(directory: Path, text: str, monkeypatch: pytest.MonkeyPatch, output: IO[bytes]) -> vagrant._Control:
+    """Of the machine `one`, by a `vagrant` with this text, which works in the directory."""
+    (directory / "vagrant").write_text(text)
+    (directory / "vagrant").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    return vagrant._Control(vagrant._commands(directory), "one", Path(output.name), output)
+
+
+def test_another_vagrant_that_is_at_the_machine_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "log").open("ab", buffering=0) as output:
+        control(tmp_path, BUSY, monkeypatch, output).do("destroy")
+    assert "it is gone" in (tmp_path / "log").read_text()
+
+
+def test_a_vagrant_that_fails_is_told_by_what_it_said_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it failed at before is in the log too."""
+    with (tmp_path / "log").open("ab", buffering=0) as output:
+        output.write(b"An error of long ago.\n\n")
+        with pytest.raises(Lost, match="vagrant destroy one failed: no luck"):
+            control(tmp_path, "#!/bin/sh\necho no luck\nexit 1\n", monkeypatch, output).do("destroy")

@@ -18,6 +18,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +31,13 @@ from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
 ABSENT, RUNNING = "not_created", "running"
+# What Vagrant says while another of its commands is at a machine, and seconds until that one is taken for stuck.
+_BUSY, BUSY = "another process is already executing an action", 900.0
 # Of Vagrant's output, what says why: of Ruby's and apt's noise there is much more.
 _TELLING = re.compile(r"error|fail|cannot|could not|couldn't|doesn't|not found|no such|denied|timed out|no space", re.I)
+# `vagrant --machine-readable`: time, machine, kind, data. An error's data is its text.
+_ERROR = re.compile(r"^\d+,[^,\n]*,ui,error,(.*)$", re.MULTILINE)
+_BACKTRACE = re.compile(r"\s+from \S+:\d+:in ")
 # A distribution may hide its Python where only its own tools look for it. $0 is the program.
 _START = """modprobe -qa {modules} 2>/dev/null
 for python in python3 /usr/libexec/platform-python; do command -v $python >/dev/null && exec $python -IS -c "$0"; done
@@ -59,6 +65,7 @@ def check(column: Column) -> None:
 @contextlib.contextmanager
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
     """A machine with an agent in it. Raises Lost when it does not come up."""
+    check(column)
     directory = _directory(column)
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
@@ -113,18 +120,27 @@ class _Control:
 
     def do(self, command: str) -> Any:
         """One of python-vagrant's commands. Raises Lost with the line that says why it failed."""
-        try:
-            return getattr(self.commands, command)(vm_name=self.name)
-        except subprocess.CalledProcessError as error:
-            output = error.output.decode("utf-8", "replace") if error.output else ""
-            reason = _telling(output + self.log.read_text(errors="replace"))
-            raise Lost(f"vagrant {command} {self.name} failed: {reason} (all of it is in {self.log})") from None
-        finally:
-            self._tidy()
+        end = time.monotonic() + BUSY
+        while True:
+            before = self.log.stat().st_size
+            try:
+                return getattr(self.commands, command)(vm_name=self.name)
+            except subprocess.CalledProcessError as error:
+                output = ((error.output or b"") + self.log.read_bytes()[before:]).decode("utf-8", "replace")
+                # A run that was killed leaves a Vagrant at work. To ask again takes Ruby a second.
+                if _BUSY not in output or time.monotonic() > end:
+                    raise Lost(f"vagrant {command} {self.name} failed: {self._reason(output)}") from None
+            finally:
+                self._tidy()
 
     def last_words(self) -> str:
         """The end of what was printed on the way to the agent."""
         return self.log.read_text(errors="replace")[-2000:]
+
+    def _reason(self, output: str) -> str:
+        if not output and shutil.disk_usage(self.log.parent).free == 0:
+            return f"no space is left for its output in {self.log.parent}"
+        return f"{_telling(output)} (all of it is in {self.log})"
 
     def _tidy(self) -> None:
         # Progress is redrawn with carriage returns: of each line what it ended as. In place: the log stays open.
@@ -148,9 +164,9 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
     """The machine running, and afterwards as it was before, unless it is to be kept."""
     before = control.state().state
     if mark.exists():
-        if before != ABSENT:
-            say("an earlier run was killed and left this machine: destroying it")
-            control.do("destroy")
+        # Also if it is not there: a Vagrant that outlived that run may be about to make it.
+        say("an earlier run was killed: destroying what it left of this machine")
+        control.do("destroy")
         before = ABSENT
     if before == RUNNING:
         if kernel.image is not None:
@@ -212,11 +228,21 @@ def _to_agent(config: Path, column: Column, modules: frozenset[str]) -> list[str
 
 
 def _telling(output: str) -> str:
-    """What of Vagrant's output says most: the last paragraph that speaks of an error, from there on, else the last line."""
-    paragraphs = [[line.strip() for line in paragraph.splitlines() if line.strip()]
+    """What of Vagrant's output says most: the last paragraph that speaks of an error, from there on, else the last line.
+
+    Of `--machine-readable` output the last error, from its beginning.
+    """
+    errors: list[str] = _ERROR.findall(output)
+    if errors:
+        return _line(errors[-1].replace("%!(VAGRANT_COMMA)", ",").replace("\\n", "\n").splitlines())
+    paragraphs = [[line.strip() for line in paragraph.splitlines() if line.strip() and not _BACKTRACE.match(line)]
                   for paragraph in re.split(r"\n\s*\n", output.replace("\r", "\n"))]
     for lines in reversed(paragraphs):
         for number, line in enumerate(lines):
             if _TELLING.search(line):
-                return " ".join(lines[number:])[:300]
-    return ([line for lines in paragraphs for line in lines] or ["it said nothing"])[-1][:300]
+                return _line(lines[number:])
+    return _line([line for lines in paragraphs for line in lines][-1:] or ["it said nothing"])
+
+
+def _line(lines: list[str]) -> str:
+    return textwrap.shorten(" ".join(lines), 300, placeholder=" ...")

@@ -65,6 +65,8 @@ def _requirements(behaviour: Behaviour, cell: Cell, caller: str) -> Iterable[str
             yield f"    require_filesystem({literal(name.encode())});"
             if name in disks.FILESYSTEMS:
                 yield f"    require_disk({literal(disks.device(name).encode())});"
+    for program in sorted({json.loads(arguments[0])[0] for _, _, call, arguments, *_ in cell.trace if call == "run_command"}):
+        yield f"    require_command({literal(program.encode())});"
 
 
 def _names(made: Steps, evidence: Evidence) -> str:

@@ -7,6 +7,7 @@ each mistake is one line. Run by `make test-vagrant`, which brings box and libvi
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import select
@@ -27,6 +28,9 @@ from ksem.model import Evidence
 COLUMN, MACHINE = "debian-12-vagrant", "debian-12"
 OTHER_KERNEL = "debian-12-vagrant-on-6.12"
 VMS = project.ROOT / "vms"
+POOL = "default"
+# Of the names of domains and their disks, as the Vagrantfile makes it.
+PREFIX = f"ksem-{hashlib.sha256(str(VMS).encode()).hexdigest()[:8]}_"
 LOSING = project.FINE.replace("def observe(lab):\n", '''def observe(lab):
     import subprocess
     subprocess.call(["pkill", "-KILL", "-u", "vagrant", "sshd"])
@@ -42,6 +46,17 @@ def state() -> str:
     """The machine's state, as Vagrant names it."""
     lines = vagrant("status", MACHINE, "--machine-readable").splitlines()
     return next(line.split(",")[3] for line in lines if ",state," in line)
+
+
+def virsh(*arguments: str) -> str:
+    """A command to the libvirt that Vagrant uses."""
+    command = ["virsh", "-q", "-c", "qemu:///system", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def volumes() -> set[str]:
+    """What the pool holds, by name."""
+    return {line.split()[0] for line in virsh("vol-list", POOL).splitlines() if line.strip()}
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +154,24 @@ def absent(kept: object) -> Iterator[None]:
     vagrant("destroy", "-f", MACHINE)
     yield
     assert state() == "not_created"
+    assert not [name for name in {*virsh("list", "--all", "--name").split(), *volumes()} if name.startswith(PREFIX)]
+
+
+def test_what_a_killed_vagrant_left_in_libvirt_goes_with_the_next(absent: None, tmp_path: Path) -> None:
+    """A domain that it had no time to note, with its disk, and a box that it copied in part."""
+    domain, disk = f"{PREFIX}{MACHINE}", f"{PREFIX}{MACHINE}.img"
+    copy = next(name for name in volumes() if name.startswith(f"ksem-VAGRANTSLASH-{MACHINE}_"))
+    virsh("vol-delete", "--pool", POOL, copy)
+    (tmp_path / "part").write_bytes(bytes(10_000_000))
+    virsh("vol-create-as", POOL, copy, "4G")
+    virsh("vol-upload", "--pool", POOL, copy, str(tmp_path / "part"))
+    virsh("vol-create-as", POOL, disk, "1M")
+    (tmp_path / "domain.xml").write_text(
+        f"<domain type='qemu'><name>{domain}</name><memory>1024</memory><os><type>hvm</type></os><devices><disk type='file'>"
+        f"<source file='{virsh('vol-path', '--pool', POOL, disk).strip()}'/><target dev='vda'/></disk></devices></domain>")
+    virsh("define", str(tmp_path / "domain.xml"))
+    vagrant("destroy", "-f", MACHINE)
+    assert copy not in volumes()
 
 
 def test_a_killed_run_is_cleared_away_by_the_next(absent: None, results: Path, tmp_path: Path) -> None:
