@@ -124,6 +124,8 @@ def _check(case: Case, path: Path) -> None:
         if not combinations(case):
             raise KsemError(f"{path}: where= leaves no parameter set over")
         for params in combinations(case):
+            if case.dirties_kernel and "alone" not in needs_of(case, params):
+                raise KsemError(f"{path}: what dirties its kernel needs one that is ksem's own: needs=(\"alone\", ...)")
             for need in needs_of(case, params):
                 kind, _, name = need.partition(":")
                 if kind not in NEEDS:

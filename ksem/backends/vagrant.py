@@ -28,6 +28,7 @@ from ksem.backends import Running
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
+PRISTINE = False
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
 ABSENT, RUNNING = "not_created", "running"
 # Of Vagrant's output, what says why: of Ruby's and apt's noise there is much more.
