@@ -129,6 +129,8 @@ def _check(case: Case, path: Path) -> None:
         if not any(case.shown_with.items() <= params.items() for params in combinations(case)):
             raise KsemError(f"{path}: shown_with= is in no parameter set")
         for params in combinations(case):
+            if case.dirties_kernel and "alone" not in needs_of(case, params):
+                raise KsemError(f"{path}: what dirties its kernel needs one that is ksem's own: needs=(\"alone\", ...)")
             for need in needs_of(case, params):
                 kind, _, name = need.partition(":")
                 if kind not in NEEDS:

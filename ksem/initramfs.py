@@ -17,6 +17,7 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import types
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def _base(program: str) -> Mapping[str, tuple[int, bytes]]:
         entries[name.lstrip("/")] = (stat.S_IFREG | 0o644, content)
     package = Path(__file__).parent
     for name in ("__init__.py", "guest/__init__.py", *(f"guest/{module}.py" for module in PROGRAMS[program])):
-        entries[f"ksem/lib/ksem/{name}c"] = (stat.S_IFREG | 0o644, _bytecode(package / name))
+        entries[f"ksem/lib/ksem/{name}c"] = (stat.S_IFREG | 0o644, _own_bytecode(package / name, f"/ksem/lib/ksem/{name}"))
     return entries
 
 
@@ -148,7 +149,18 @@ def _bytecode(source: Path) -> bytes:
     except OSError:
         pass
     code = compile(source.read_bytes(), str(source), "exec", dont_inherit=True)
-    return header + marshal.dumps(code)
+    return header + _marshalled(code)
+
+
+def _own_bytecode(source: Path, place: str) -> bytes:
+    """The same for what is ours: the archive does not tell where ksem lies, so that one saved machine serves all checkouts."""
+    code = compile(source.read_bytes(), place, "exec", dont_inherit=True)
+    return importlib.util.MAGIC_NUMBER + bytes(12) + _marshalled(code)
+
+
+def _marshalled(code: types.CodeType) -> bytes:
+    # Version 2 has no references: which there are follows from what else the interpreter has at the moment.
+    return marshal.dumps(code, 2)
 
 
 def module_files(directory: Path, wanted: Iterable[str]) -> tuple[dict[str, bytes], dict[str, list[str]]]:

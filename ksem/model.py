@@ -56,6 +56,7 @@ class Verdict(enum.StrEnum):
     UNSUPPORTED = "unsupported"
     BROKEN = "broken"
     LOST = "lost"
+    FLAKY = "flaky"
     UNKNOWN = "unknown"
 
 
@@ -101,7 +102,8 @@ class Kernel:
 class Cell:
     """What one case with one parameter set left on one column, as it is stored.
 
-    status: observed, unsupported, broken or lost. trace: events as ksem.guest.trace describes them.
+    status: observed, unsupported, broken, lost (twice), or flaky: lost once and answered at the second try, which makes neither
+    certain. trace: events as ksem.guest.trace describes them.
     """
 
     case: str

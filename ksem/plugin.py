@@ -2,7 +2,7 @@
 
 Contract: no logic of its own; what a run or a verdict is, others say. A (case, parameters, column) is the item
 `cases/AREA/BEHAVIOUR.py::COLUMN[VALUE-VALUE]`. It passes when the observation conforms and fails when it differs; it is
-skipped, with the reason, when unsupported; broken, lost and columns that cannot be had are errors of its set-up.
+skipped, with the reason, when unsupported; broken, lost, flaky and columns that cannot be had are errors of its set-up.
 
 A cell travels from worker to controller as the attribute `ksem` of its report: as a user property it would end up
 in every junit file, trace and all.
@@ -36,7 +36,7 @@ from ksem.model import Column, Evidence, KsemError, Result, Unavailable, Verdict
 from ksem.runner import Runner, check
 from ksem.selection import matching, parsed
 
-ERRORS = (Verdict.BROKEN, Verdict.LOST)
+ERRORS = (Verdict.BROKEN, Verdict.LOST, Verdict.FLAKY)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     group.addoption("--cold", action="store_true", help="boot every kernel anew, and keep no machine for later runs")
+    group.addoption("--isolate", action="store_true", help="a kernel of its own for each case and parameter set")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
     group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
                     help="only parameter sets with this value (repeatable)")
@@ -127,7 +128,8 @@ class Session:
         """The runner of a column; another column's is closed."""
         if self._runner is None or self._runner.column != column:
             self.close()
-            self._runner = Runner(column, self.behaviours, self.results / "logs", self.say)
+            self._runner = Runner(column, self.behaviours, self.results / "logs", self.say,
+                                  self.config.getoption("--isolate"))
         return self._runner
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ Contract: everything but pytest and renderers. One runner serves one column at a
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from ksem.guest.case import Params, needs_of
 from ksem.guest.environment import configuration
 from ksem.machine import Request
 from ksem.model import (
+    Answer,
     Cell,
     Column,
     Evidence,
@@ -63,14 +65,20 @@ class Runner:
     """The machine of one column: started when it is first needed, closed by `close`.
 
     behaviours: all that may be run, for the modules and the options that they ask for. logs: a directory.
-    say: shows a line of progress.
+    say: shows a line of progress. isolate: whether each run gets a kernel of its own, as those do that leave theirs dirty.
     """
 
-    def __init__(self, column: Column, behaviours: list[Behaviour], logs: Path, say: Say) -> None:
+    def __init__(self, column: Column, behaviours: list[Behaviour], logs: Path, say: Say, isolate: bool = False) -> None:
         self.column = column
+        self._isolate = isolate
+        # Whether anything was run on the machine that is there, and whether how the next comes about goes without saying.
+        self._used = self._quiet = False
         self._behaviours = behaviours
         self._log = logs / f"{store.file_name(column.name)}.log"
         self._say: Say = lambda line: say(f"{column.name}: {line}")
+        self._pristine = backends.backend(column.backend).PRISTINE
+        if isolate and not self._pristine:
+            self._say("cases share this machine's kernel: only one that is booted directly can be had anew for each")
         self._stack = contextlib.ExitStack()
         self._running: backends.Running | None = None
         self._failure: Unavailable | None = None
@@ -81,28 +89,68 @@ class Runner:
         """One case with one parameter set: the cell without its trace, and the trace's events as lines of JSON.
 
         following: what will be run next, if that is known: the machine is at it while the caller deals with this cell.
-        Raises Unavailable when the column cannot be had at all.
+        A run that loses its machine is tried once more on another. Raises Unavailable when the column cannot be had at all.
         """
-        request = _request(behaviour, params)
+        request, alone = _request(behaviour, params), self._alone(behaviour)
+        ahead = None if following is None or alone or self._alone(following[0]) else _request(*following)
+        if alone and self._used:
+            self.close()
+        self._settle(request)
+        try:
+            try:
+                answer = self._answer(request, ahead)
+            except Lost as loss:
+                self._say(f"lost in {behaviour.name}: {loss.reason}; trying again on another machine")
+                return self._second_try(behaviour, request, ahead, loss)
+        finally:
+            if alone:
+                self._quiet = self._isolate
+                self.close()
+        reason = f"{answer.reason}\n{answer.traceback}".strip()
+        return Cell(behaviour.name, params, answer.status, answer.observation, reason), answer.trace
+
+    def _second_try(self, behaviour: Behaviour, request: Request, ahead: Request | None,
+                    loss: Lost) -> tuple[Cell, tuple[str, ...]]:
+        """What becomes of a run that lost its machine: lost, or flaky when another machine answers."""
+        cell = Cell(behaviour.name, request.params, "lost", reason=described(loss))
+        try:
+            answer = self._answer(request, ahead)
+        except Lost as again:
+            self._say(f"lost in {behaviour.name} again: {again.reason}")
+            return dataclasses.replace(cell, reason=described(again)), ()
+        except Unavailable:
+            # Whoever runs next will be told.
+            return cell, ()
+        reason = f"{answer.status} at the second try, lost at the first: {cell.reason}"
+        return dataclasses.replace(cell, status="flaky", reason=reason), ()
+
+    def _answer(self, request: Request, ahead: Request | None) -> Answer:
+        """The machine's answer. Raises Lost when it takes that machine down, and then the next run starts another."""
+        running = self._started()
+        self._used = True
+        try:
+            return running.machine.run(request, ahead)
+        except Lost:
+            self.close()
+            raise
+
+    def _alone(self, behaviour: Behaviour) -> bool:
+        """Whether a case gets a kernel to itself."""
+        return self._pristine and (self._isolate or behaviour.case.dirties_kernel)
+
+    def _settle(self, request: Request) -> None:
+        """See to it that nothing is under way on the machine but this request."""
         if self._running is not None and self._running.machine.ahead not in (None, request):
             try:
                 self._running.machine.forget()
             except Lost:
                 # Not due to this case.
                 self.close()
-        running = self._started()
-        try:
-            answer = running.machine.run(request, following and _request(*following))
-        except Lost as loss:
-            self._say(f"lost in {behaviour.name}: {loss.reason}")
-            self.close()
-            return Cell(behaviour.name, params, "lost", reason=described(loss)), ()
-        reason = f"{answer.reason}\n{answer.traceback}".strip()
-        return Cell(behaviour.name, params, answer.status, answer.observation, reason), answer.trace
 
     def close(self) -> None:
         """End the machine. The next run starts another. One that cannot be ended is told of: what it showed is no less true."""
         self._running = None
+        self._used = False
         try:
             self._stack.close()
         except Lost as loss:
@@ -121,7 +169,11 @@ class Runner:
                 backend = backends.backend(self.column.backend)
                 self._running = self._stack.enter_context(
                     backend.machine(self.column, kernel, modules, self._log, self._say))
-                self.evidence = self._described(kernel, self._running)
+                evidence = self._described(kernel, self._running)
+                if self._running.came and not self._quiet:
+                    self._say(self._running.came)
+                # The same one again would be told and sent again.
+                self.evidence = self.evidence if self.evidence == evidence else evidence
             except KsemError as failure:
                 self._failure = Unavailable(str(failure))
                 raise self._failure from failure

@@ -25,7 +25,7 @@ from ksem.model import Cell, Evidence, KsemError
 SCHEMA = 1
 # Traces of this machine alone are kept apart, as its evidence is not for version control.
 TRACES, OWN_TRACES = "traces", "traces-here"
-STATUSES = ("observed", "unsupported", "broken", "lost")
+STATUSES = ("observed", "unsupported", "broken", "lost", "flaky")
 
 
 class Entry(NamedTuple):

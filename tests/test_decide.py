@@ -63,6 +63,7 @@ def support(of: Design, one: Evidence) -> Support:
     ((lacking("needs root outside of any user namespace"),), Support.UNKNOWN),
     ((cell(None, {"flag": "ro"}, status="broken", reason="set-up failed"),), Support.UNKNOWN),
     ((cell(None, {"flag": "ro"}, status="lost"),), Support.UNKNOWN),
+    ((cell(None, {"flag": "ro"}, status="flaky"),), Support.UNKNOWN),
 ])
 def test_a_column_is_what_its_evidence_says(seen: tuple[Any, ...], expected: Support) -> None:
     assert support(design(), column("a", "6.1", *seen)) is expected

@@ -70,6 +70,7 @@ def test_a_panic_costs_one_cell(tmp_path: Path) -> None:
     assert {case: status for case, (status, _) in found.items()} == {
         "made.a_fine": "observed", "made.b_panics": "lost", "made.c_fine": "observed", "made.d_raises": "broken"}
     assert "Kernel panic - not syncing: sysrq triggered crash" in found["made.b_panics"][1]
+    assert ended.stderr.count("trying again on another machine") == 1
     assert "ENOENT" in found["made.d_raises"][1]
     assert "Traceback" not in ended.stderr
 

@@ -10,10 +10,13 @@ import json
 import lzma
 import os
 import re
+import shutil
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
+import project
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +129,18 @@ def test_every_library_that_the_interpreter_names_is_in_the_archive() -> None:
     libraries = initramfs._libraries([python])
     assert libraries
     assert {path.lstrip("/") for path in libraries} <= set(found)
+
+
+def test_the_archive_does_not_tell_where_ksem_lies_or_what_else_is_imported(tmp_path: Path) -> None:
+    """Otherwise every checkout, and every command, would have a saved machine of its own."""
+    text = ("import hashlib, sys; {}; from ksem import initramfs; "
+            "print(initramfs.__file__, hashlib.sha256(initramfs.build({{}}, {{}})).hexdigest())")
+    shutil.copytree(project.ROOT / "ksem", tmp_path / "ksem", ignore=shutil.ignore_patterns("__pycache__"))
+    said = [subprocess.run([sys.executable, "-B", "-c", text.format(also)], cwd=where, text=True, env={},
+                           capture_output=True, check=True).stdout.split()
+            for where in (project.ROOT, tmp_path) for also in ("pass", "import ksem.plugin, ksem.guest.init, ksem.guest.agent")]
+    assert len({place for place, _ in said}) == 2
+    assert len({digest for _, digest in said}) == 1
 
 
 def test_bytecode_carries_no_time_and_is_what_the_interpreter_runs(tmp_path: Path) -> None:

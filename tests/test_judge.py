@@ -60,7 +60,7 @@ def test_the_same_observation_is_right_or_wrong_by_release(release: str, seen: s
     assert (result.column, result.release) == ("one", release)
 
 
-@pytest.mark.parametrize("status", ["unsupported", "broken", "lost", "unknown"])
+@pytest.mark.parametrize("status", ["unsupported", "broken", "lost", "flaky", "unknown"])
 @pytest.mark.parametrize("observation", [None, {"is": "so"}, {"is": "not so"}])
 def test_what_was_not_observed_keeps_its_status(status: str, observation: dict[str, str] | None) -> None:
     result = judge(case({"is": "so"}), cell(observation, status=status, reason="why"), evidence("one", "6.12"))

@@ -78,7 +78,7 @@ def test_each_verdict_has_its_status() -> None:
 
 
 def test_a_kernel_that_dies_is_at_fault_and_the_same_death_is_one_issue() -> None:
-    found = of(("lost", PANIC), ("lost", OOPS.format("0000", 1)), ("lost", OOPS.format("0010", 2)), ("lost", CONSOLE))
+    found = of(("lost", PANIC), ("flaky", OOPS.format("0000", 1)), ("lost", OOPS.format("0010", 2)), ("lost", CONSOLE))
     assert [one["status"] for one in found["tests"]] == ["FAIL", "FAIL", "FAIL", "MISS"]
     assert [one["comment"] for one in found["issues"]] == [
         "Kernel panic - not syncing: sysrq triggered crash", "BUG: kernel NULL pointer dereference, address: 0000000000000000"]

@@ -65,7 +65,8 @@ def test_a_case_without_parameters_is_one_test() -> None:
 
 
 @pytest.mark.parametrize(("status", "directive", "outcome"), [
-    ("broken", "ERROR", "failed"), ("lost", "ERROR", "failed"), ("unsupported", "SKIP", "skipped"), (None, "SKIP", "skipped")])
+    ("broken", "ERROR", "failed"), ("lost", "ERROR", "failed"), ("flaky", "ERROR", "failed"),
+    ("unsupported", "SKIP", "skipped"), (None, "SKIP", "skipped")])
 def test_nothing_passes_that_was_not_observed(status: str | None, directive: str, outcome: str) -> None:
     cells = [cell(status=status, reason="why it is\nand more of it")] if status else []
     one = found_in(build([behaviour(case())], [evidence("one", "6.12", *cells)]))["one > area.thing"]

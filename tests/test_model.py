@@ -85,4 +85,4 @@ def test_a_lost_machine_is_nothing_that_the_user_can_mend() -> None:
 
 
 def test_verdicts_are_spelled_as_the_design_spells_them() -> None:
-    assert [str(verdict) for verdict in Verdict] == ["conforms", "differs", "unsupported", "broken", "lost", "unknown"]
+    assert [str(verdict) for verdict in Verdict] == ["conforms", "differs", "unsupported", "broken", "lost", "flaky", "unknown"]

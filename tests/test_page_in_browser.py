@@ -37,11 +37,12 @@ def seen(result: str, fs: str, *, wrong: bool = False) -> object:
 
 def small() -> Matrix:
     """Two areas, three kernels, every verdict."""
-    every = case({"is": "so"}, params={"n": (1, 2, 3, 4, 5, 6)}, claim="It is so.")
+    every = case({"is": "so"}, params={"n": (1, 2, 3, 4, 5, 6, 7)}, claim="It is so.")
     statuses = ("observed", "unsupported", "broken", "lost")
     last = [cell({"is": "so"} if status == "observed" else None, {"n": number}, name="other.every", status=status,
                  reason="" if status == "observed" else f"why it is {status}") for number, status in enumerate(statuses, 1)]
     last.append(cell({"is": "not"}, {"n": 5}, name="other.every"))
+    last.append(cell(None, {"n": 7}, name="other.every", status="flaky", reason="why it is flaky"))
     fine = [cell({"is": "fine"}, name="mounts.fine")]
     return build([behaviour(CHANGED, "mounts.changed"), behaviour(case({"is": "fine"}, claim="All is fine."), "mounts.fine"),
                   behaviour(every, "other.every")], [
@@ -97,7 +98,7 @@ def test_rows_are_grouped_by_area_and_columns_by_series(browser: Browser) -> Non
     assert names(browser) == ["changed", "fine", "every"]
     assert browser.shown("#head .series") == ["6.1", "6.12", "6.16"]
     assert browser.shown("#head .column b") == ["6.1.7", "6.12.3", "6.16.1"]
-    assert browser.shown("#tally") == ["3 cases, 9 parameter sets, 3 kernels from 6.1 to 6.16"]
+    assert browser.shown("#tally") == ["3 cases, 10 parameter sets, 3 kernels from 6.1 to 6.16"]
 
 
 def test_a_case_opens_its_rows_and_closes_them(browser: Browser) -> None:
@@ -109,7 +110,7 @@ def test_a_case_opens_its_rows_and_closes_them(browser: Browser) -> None:
     browser.one("#body .case .top .name").click()
     assert browser.all("#body .set") == []
     browser.one("#expand").click()
-    assert len(browser.all("#body .set")) == 8
+    assert len(browser.all("#body .set")) == 9
     browser.one("#expand").click()
     assert browser.all("#body .set") == []
 
@@ -125,7 +126,7 @@ def test_every_sign_is_more_than_a_colour(browser: Browser) -> None:
     assert found == {
         "conforms": {"\u2713"}, "conforms many k0": {"A"}, "conforms many k1": {"B"}, "conforms many k2": {"C"},
         "differs": {"\u2717"}, "differs many k1": {"\u2717"}, "unsupported": {"n/a"}, "broken": {"!"}, "lost": {"\u2020"},
-        "unknown": {"\u00b7"}}
+        "flaky": {"?"}, "unknown": {"\u00b7"}}
     said = [one.get_attribute("aria-label") for one in browser.all(EVERY_CELL)]
     assert "mounts.changed[tmpfs] on debian-6.1: as expected, behaviour B, EPERM" in said
     assert "other.every[4] on debian-6.1: lost" in said

@@ -48,7 +48,7 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> list[FarSide]:
         yield Running(running, {})
 
     monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(resolve=lambda *given: Kernel("6.12.1")))
-    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine, PRISTINE=True))
     return prepared
 
 
@@ -92,8 +92,16 @@ def test_a_column_that_cannot_be_had_keeps_no_other_from_being_run(monkeypatch: 
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
-    made = Runner(Column("debian-6.12", "qemu", "debian:6.12"), [NUMBERED], tmp_path, lambda line: None)
+def said() -> list[str]:
+    """What the runner told its user."""
+    return []
+
+
+@pytest.fixture
+def runner(tmp_path: Path, said: list[str], request: pytest.FixtureRequest) -> Iterator[Runner]:
+    """A runner; with the parameter `isolate` one that gives each case a machine."""
+    column = Column("debian-6.12", "qemu", "debian:6.12")
+    made = Runner(column, [NUMBERED], tmp_path, said.append, isolate=getattr(request, "param", "") == "isolate")
     with contextlib.closing(made):
         yield made
 
@@ -106,13 +114,72 @@ def test_one_machine_runs_all_and_each_once(runner: Runner, machines: list[FarSi
 
 
 def test_a_case_that_takes_its_machine_down_costs_itself_alone(runner: Runner, machines: list[FarSide]) -> None:
-    machines += [FarSide(*STARTED, seen(1), GONE), FarSide(*STARTED, seen(3))]
+    machines += [FarSide(*STARTED, seen(1), GONE), FarSide(*STARTED, GONE), FarSide(*STARTED, seen(3))]
     assert statuses(runner, 1, 2, 3) == [("observed", 1), ("lost", None), ("observed", 3)]
 
 
 def test_nonsense_costs_its_case_and_what_was_under_way_is_run_again(runner: Runner, machines: list[FarSide]) -> None:
-    machines += [FarSide(*STARTED, {"status": "perfect"}), FarSide(*STARTED, seen(2), seen(3))]
+    nonsense = {"status": "perfect"}
+    machines += [FarSide(*STARTED, nonsense), FarSide(*STARTED, nonsense), FarSide(*STARTED, seen(2), seen(3))]
     assert statuses(runner, 1, 2, 3) == [("lost", None), ("observed", 2), ("observed", 3)]
+
+
+def test_a_case_that_is_lost_once_and_answers_then_is_flaky_and_what_follows_goes_on(runner: Runner, machines: list[FarSide],
+                                                                                    said: list[str]) -> None:
+    machines += [FarSide(*STARTED, seen(1), GONE), FarSide(*STARTED, seen(2), seen(3))]
+    runner.run(NUMBERED, {"n": 1}, (NUMBERED, {"n": 2}))
+    cell, trace = runner.run(NUMBERED, {"n": 2}, (NUMBERED, {"n": 3}))
+    assert (cell.status, cell.observation, trace) == ("flaky", None, ())
+    assert cell.reason == ("observed at the second try, lost at the first: the machine did not answer: gone; "
+                           "the console ended with:\nlast words")
+    assert statuses(runner, 3) == [("observed", 3)]
+    assert [line for line in said if "lost" in line] == [
+        "debian-6.12: lost in area.thing: the machine did not answer: gone; trying again on another machine"]
+
+
+def test_a_case_is_lost_when_there_is_no_other_machine_for_it(runner: Runner, machines: list[FarSide]) -> None:
+    machines += [FarSide(*STARTED, seen(1), GONE), FarSide(GONE)]
+    assert statuses(runner, 1, 2) == [("observed", 1), ("lost", None)]
+    with pytest.raises(Unavailable):
+        statuses(runner, 3)
+
+
+@pytest.mark.parametrize("runner", ["isolate"], indirect=True)
+def test_isolated_runs_have_a_machine_each(runner: Runner, machines: list[FarSide]) -> None:
+    far = [FarSide(*STARTED, seen(number)) for number in (1, 2, 3)]
+    machines += far
+    assert statuses(runner, 1, 2, 3) == [("observed", 1), ("observed", 2), ("observed", 3)]
+    assert [sum("run" in message for message in one.sent) for one in far] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("runner", ["isolate"], indirect=True)
+def test_the_same_machine_anew_is_not_told_again(runner: Runner, machines: list[FarSide]) -> None:
+    machines += [FarSide(*STARTED, seen(1)), FarSide(*STARTED, seen(2))]
+    statuses(runner, 1)
+    known = runner.evidence
+    statuses(runner, 2)
+    assert runner.evidence is known
+
+
+@pytest.mark.parametrize("runner", ["isolate"], indirect=True)
+def test_a_machine_that_is_isolated_is_lost_alone(runner: Runner, machines: list[FarSide]) -> None:
+    machines += [FarSide(*STARTED, seen(1)), FarSide(*STARTED, GONE), FarSide(*STARTED, seen(2)), FarSide(*STARTED, seen(3))]
+    assert statuses(runner, 1, 2, 3) == [("observed", 1), ("flaky", None), ("observed", 3)]
+
+
+def test_a_case_that_dirties_its_kernel_has_it_to_itself(runner: Runner, machines: list[FarSide]) -> None:
+    """Neither is it run where others were, nor are others run where it was, or at the same time."""
+    dirty = behaviour(case(params={"n": (1, 2, 3)}, needs=("alone",), dirties_kernel=True), "area.dirty")
+    far = [FarSide(*STARTED, *map(seen, numbers)) for numbers in ((1, 2), (3,), (4,), (5, 6))]
+    machines += far
+    order = [(NUMBERED, 1), (NUMBERED, 2), (dirty, 3), (dirty, 4), (NUMBERED, 5), (NUMBERED, 6)]
+    found = []
+    for (one, number), following in zip(order, [*order[1:], None], strict=True):
+        cell, _ = runner.run(one, {"n": number}, following and (following[0], {"n": following[1]}))
+        found.append((cell.status, cell.observation and cell.observation["n"]))
+    assert found == [("observed", number) for number in range(1, 7)]
+    assert [[message["run"]["params"]["n"] for message in one.sent if "run" in message] for one in far] == [
+        [1, 2], [3], [4], [5, 6]]
 
 
 def test_what_was_under_way_and_is_not_run_leaves_nothing(runner: Runner, machines: list[FarSide]) -> None:
@@ -140,7 +207,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, before: Exception | None, after: Ex
             raise after
 
     monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(resolve=lambda *given: Kernel("6.12.1")))
-    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine, PRISTINE=True))
 
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/kernel")

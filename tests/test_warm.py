@@ -128,13 +128,14 @@ def test_a_restored_machine_lives_now_and_draws_numbers_of_its_own(column: str, 
         with monkeypatch.context() as changed:
             changed.setattr("ksem.machine.time.time", now)
             before = now()
-            with qemu.machine(wanted, kernel, frozenset(inside.FILESYSTEMS), tmp_path / "log", said.append) as running:
+            with qemu.machine(wanted, kernel, frozenset(inside.FILESYSTEMS), tmp_path / "log", print) as running:
+                said.append(running.came.split()[0])
                 answer = running.machine.run(Request("made.fresh", FRESH, {}, (), 10.0)).observation
             assert answer is not None
             # The moment of the boot is told in whole seconds.
             assert before - 2 < answer["now"] < now() + 2
             seen.append(answer)
-    assert [line.split()[0] for line in said] == ["booted", "restored", "restored"]
+    assert said == ["booted", "restored", "restored"]
     assert len({one[name] for one in seen for name in ("first", "second")}) == 2 * len(seen)
 
 

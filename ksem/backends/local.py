@@ -19,6 +19,8 @@ from ksem.guest import executor, lab
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 
+PRISTINE = False
+
 
 @contextlib.contextmanager
 def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:

@@ -22,6 +22,7 @@ from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 from ksem.qmp import MonitorError
 from ksem.vm import VirtualMachine
 
+PRISTINE = True
 # Seconds until a boot under KVM, which takes one, is given up for emulation; and until a restored machine is.
 KVM_BOOT, RESTORE = 20.0, 20.0
 
@@ -40,15 +41,18 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
         kept = None if column.cold or more or not snapshots.limit() else plan.name(accelerator)
         with contextlib.ExitStack() as stack:
             try:
-                found = (kept and plan.restored(stack, accelerator, kept)) or plan.booted(stack, accelerator, kept)
+                started = time.monotonic()
+                restored = plan.restored(stack, accelerator, kept) if kept else None
+                found = restored or plan.booted(stack, accelerator, kept)
             except Lost as loss:
                 if accelerator == candidates[-1]:
                     raise
                 say(f"{accelerator} does not run this kernel ({loss.reason}): emulating")
                 cache.set_boot_note("accelerator", "tcg")
                 continue
-            stack.enter_context(found.directed())
-            yield Running(found.machine, {"backend": "qemu", "accelerator": accelerator})
+            how = "restored" if restored else "booted"
+            yield Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
+                          f"{how} {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
             return
 
 
@@ -83,7 +87,6 @@ class _Plan:
 
     def restored(self, stack: contextlib.ExitStack, accelerator: str, kept: str) -> VirtualMachine | None:
         """The machine as it was kept; None when there is none, or none that can be used."""
-        started = time.monotonic()
         try:
             with contextlib.ExitStack() as attempt:
                 snapshot = attempt.enter_context(snapshots.opened(kept))
@@ -94,17 +97,16 @@ class _Plan:
                 found.plug(self.drives)
                 found.machine.meet(snapshot.about)
                 found.machine.awake()
+                attempt.enter_context(found.directed())
                 stack.enter_context(attempt.pop_all())
         except (Lost, KsemError, snapshots.Damaged) as problem:
             self.say(f"the saved machine cannot be used ({problem}): booting another")
             snapshots.discard(kept)
             return None
-        self.say(f"restored {self.kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
         return found
 
     def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None) -> VirtualMachine:
         """A machine from the beginning; kept, if it is to be. Raises Lost."""
-        started = time.monotonic()
         deadline = min(self.column.deadline, KVM_BOOT) if accelerator == "kvm" else self.column.deadline
         assert self.kernel.image is not None
         image = bzimage.vmlinux(self.kernel.image) or self.image
@@ -115,7 +117,7 @@ class _Plan:
             self._keep(found, greeting, kept)
         found.plug(self.drives)
         found.machine.awake()
-        self.say(f"booted {self.kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
+        stack.enter_context(found.directed())
         return found
 
     def _keep(self, found: VirtualMachine, greeting: Mapping[str, Any], kept: str) -> None:

@@ -29,6 +29,7 @@ from ksem.backends import Running
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
+PRISTINE = False
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
 ABSENT, RUNNING = "not_created", "running"
 # What Vagrant says while another of its commands is at a machine, and seconds until that one is taken for stuck.

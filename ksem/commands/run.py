@@ -35,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boot-deadline", type=seconds, metavar="SECONDS", help="how long a machine may take to come up")
     parser.add_argument("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     parser.add_argument("--cold", action="store_true", help="boot every kernel anew, and keep no machine for later runs")
+    parser.add_argument("--isolate", action="store_true", help="a kernel of its own for each case and parameter set")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
     parser.add_argument("--params", action="append", default=[], metavar="NAME=VALUE",
                         help="only parameter sets with this value (repeatable)")
@@ -146,7 +147,7 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     arguments += ["-q"] if options.quiet else []
     arguments += [f"--boot-deadline={options.boot_deadline}"] if options.boot_deadline else []
     arguments += [f"--modules={options.modules.absolute()}"] if options.modules else []
-    arguments += [f"--{name}" for name in ("keep", "cold") if getattr(options, name)]
+    arguments += [f"--{name}" for name in ("keep", "cold", "isolate") if getattr(options, name)]
     arguments += [f"--params={one}" for one in options.params] + [f"--leaf={one}" for one in options.leaf]
     arguments += [f"--against={options.against.absolute()}"] if options.against else []
     arguments += [f"--results={results}"] if options.results or not options.against else []

@@ -48,7 +48,8 @@ class Case(NamedTuple):
     options: configuration options of the kernel that shape the answer; they are recorded.
     documented: what the manual says where kernels do otherwise.
     deadline: seconds that one run may take, under emulation too.
-    dirties_kernel: whether a run leaves something behind that outlives its namespaces.
+    dirties_kernel: whether a run leaves something behind that outlives its namespaces; it gets a kernel to itself, and
+        needs `alone`.
     shown_with: values of parameters with which a citation shows the claim, where its words do not tell.
     """
 

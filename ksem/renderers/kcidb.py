@@ -1,8 +1,8 @@
 """The matrix as a report for KCIDB, the kernel CI systems' common database: I/O schema 5.3 (kernelci/kcidb-io).
 
 Contract: `matrix`, `model`. A column is a build with its checkout, a cell a test run; what was not run is left out. conforms is
-PASS, differs FAIL, unsupported SKIP, broken ERROR, lost MISS; but where the kernel's own last words are a panic or an oops,
-the kernel is at fault: FAIL, and an incident of an issue that such panics share.
+PASS, differs FAIL, unsupported SKIP, broken ERROR, lost and flaky MISS; but where the kernel's own last words are a panic or an
+oops, the kernel is at fault: FAIL, and an incident of an issue that such panics share.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VERSION = {"major": 5, "minor": 3}
 # Who submits, as KCIDB knows it: who does so in another name replaces it.
 ORIGIN = "ksem"
 STATUS = {Verdict.CONFORMS: "PASS", Verdict.DIFFERS: "FAIL", Verdict.UNSUPPORTED: "SKIP", Verdict.BROKEN: "ERROR",
-          Verdict.LOST: "MISS"}
+          Verdict.LOST: "MISS", Verdict.FLAKY: "MISS"}
 EXCERPT = 16384
 # What a kernel says that died of itself; the same words are the same issue.
 _DEATH = re.compile(r"(Kernel panic - not syncing: .*|kernel BUG at .*|BUG: .*|Oops: .*|general protection fault.*)")
@@ -120,7 +120,7 @@ def _test_id(result: Result) -> str:
 
 def _death(result: Result) -> str:
     """The words with which the kernel died under a case, or nothing."""
-    words = _DEATH.findall(result.cell.reason) if result.verdict is Verdict.LOST else []
+    words = _DEATH.findall(result.cell.reason) if result.verdict in (Verdict.LOST, Verdict.FLAKY) else []
     return str(words[0]).strip() if words else ""
 
 

@@ -1,8 +1,8 @@
 """The matrix as KTAP, version 1: a test for each column, in it one for each case, in that one for each parameter set.
 
 Contract: `matrix`, `model`. Valid to Documentation/dev-tools/ktap.rst and read in full by the kernel's own parser,
-tools/testing/kunit/kunit_parser.py. unsupported and unknown are skips, with the reason; broken and lost are `not ok` with the
-directive ERROR. What was seen instead of the expected stands in diagnostic lines before the result.
+tools/testing/kunit/kunit_parser.py. unsupported and unknown are skips, with the reason; broken, lost and flaky are `not ok`
+with the directive ERROR. What was seen instead of the expected stands in diagnostic lines before the result.
 """
 
 from __future__ import annotations

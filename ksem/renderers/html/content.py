@@ -25,7 +25,9 @@ from ksem.renderers.html import mail
 from ksem.wrap import escaped
 
 # A case's verdict on a column is the first of these that one of its parameter sets has.
-GRAVEST = (Verdict.LOST, Verdict.BROKEN, Verdict.DIFFERS, Verdict.CONFORMS, Verdict.UNSUPPORTED, Verdict.UNKNOWN)
+GRAVEST = (Verdict.LOST, Verdict.FLAKY, Verdict.BROKEN, Verdict.DIFFERS, Verdict.CONFORMS, Verdict.UNSUPPORTED, Verdict.UNKNOWN)
+# Those of them that are nobody's expectation.
+TROUBLE = GRAVEST[:4]
 Kind = int | None
 Shown = list[Any]
 
@@ -188,7 +190,7 @@ def _agree(one: Sequence[Kind], other: Sequence[Kind]) -> bool:
 def _summed(verdicts: Sequence[Verdict], kind: Kind, others: int) -> Shown:
     counts = Counter(verdicts)
     verdict = next((one for one in GRAVEST if counts[one]), Verdict.UNKNOWN)
-    if verdict in GRAVEST[:3]:
+    if verdict in TROUBLE:
         return [verdict.value, kind, f"{counts[verdict]}/{len(verdicts)}"]
     ran = counts[Verdict.CONFORMS]
     brief = f"\u2260{others}" if others else f"{ran}/{len(verdicts)}" if 0 < ran < len(verdicts) else ""

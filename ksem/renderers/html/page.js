@@ -5,10 +5,11 @@
 const $ = id => document.getElementById(id);
 const DATA = JSON.parse($("overview").textContent);
 const COLUMNS = DATA.columns, SECTIONS = DATA.sections;
-const SIGNS = {conforms: "\u2713", differs: "\u2717", unsupported: "n/a", broken: "!", lost: "\u2020", unknown: "\u00b7"};
+const SIGNS = {conforms: "\u2713", differs: "\u2717", unsupported: "n/a", broken: "!", lost: "\u2020", flaky: "?",
+               unknown: "\u00b7"};
 const WORDS = {conforms: "as expected", differs: "not as expected", unsupported: "unsupported", broken: "broken",
-               lost: "lost", unknown: "not run"};
-const TROUBLE = new Set(["differs", "broken", "lost"]);
+               lost: "lost", flaky: "flaky", unknown: "not run"};
+const TROUBLE = new Set(["differs", "broken", "lost", "flaky"]);
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /* Instead of a row's number: the whole case. Instead of a column's: the row's name. */
 const CASE = -1, NAME = -1;
