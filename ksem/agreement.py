@@ -42,9 +42,10 @@ class Group:
 class Agreement:
     """What kernels show of some parameter sets.
 
-    order: all kernels, by release. places: in what they differ; those that tell most first. groups: kernels that show the same
-    there, or, where there is no place, those that were seen in all parameter sets. partly: kernels that tell of some sets only,
-    with how many, and why of no more. silent: kernels that tell nothing, by the reason. sets: how many there are.
+    order: all kernels, by release. places: in what they differ. telling: how many of them, the first ones, it takes to tell all
+    groups apart. groups: kernels that show the same there, or, where there is no place, those that were seen in all sets.
+    partly: kernels that tell of some sets only, with how many, and why of no more. silent: kernels that tell nothing, by the
+    reason. sets: how many there are.
     """
 
     order: tuple[str, ...]
@@ -53,6 +54,7 @@ class Agreement:
     partly: Mapping[tuple[int, tuple[str, ...]], Sequence[str]]
     silent: Mapping[str, Sequence[str]]
     sets: int
+    telling: int = 0
 
 
 def agreement(matrix: Matrix, section: Section, rows: Sequence[Row], shown: Row | None = None) -> Agreement:
@@ -77,7 +79,21 @@ def agreement(matrix: Matrix, section: Section, rows: Sequence[Row], shown: Row 
     else:
         whole = tuple(name for name in order if counts[name] == len(rows))
         groups = [Group(whole, ())] if whole else []
-    return Agreement(order, tuple(places), tuple(groups), partly, silent, len(rows))
+    telling = _telling(groups, len(places))
+    numbers = telling + [number for number in range(len(places)) if number not in telling]
+    sorted_groups = (Group(group.names, tuple(group.values[number] for number in numbers)) for group in groups)
+    return Agreement(order, tuple(places[number] for number in numbers), tuple(sorted_groups), partly, silent, len(rows),
+                     len(telling))
+
+
+def _telling(groups: Sequence[Group], places: int) -> list[int]:
+    """The numbers of places that tell all groups apart, so that no two look alike where not all places are shown."""
+    chosen: list[int] = []
+    for number in range(places):
+        if len({tuple(group.values[one] for one in [*chosen, number]) for group in groups}) > len(
+                {tuple(group.values[one] for one in chosen) for group in groups}):
+            chosen.append(number)
+    return chosen
 
 
 def names_of(matrix: Matrix, rows: Sequence[Row]) -> list[str]:

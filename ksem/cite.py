@@ -83,8 +83,9 @@ def _group(found: Agreement, group: Group, every: Sequence[Params]) -> list[str]
             told.append(f"{place.path}{place.label}: {value or '(nothing)'}")
     whole = [f"{labelled([one for one in every if one in sets], every)}: {value}" for value, sets in lacking.items()]
     told = [one.removeprefix(": ") for one in [*whole, *told]]
-    rest = len(told) - SPELLED
-    return [_filled(f"{kernels}:", "  ", "    "), *(_filled(one, "    ", "      ") for one in told[:SPELLED]),
+    room = len(whole) + max(SPELLED, found.telling)
+    rest = len(told) - room
+    return [_filled(f"{kernels}:", "  ", "    "), *(_filled(one, "    ", "      ") for one in told[:room]),
             *([f"    (and {rest} more value{'s' if rest > 1 else ''})"] if rest > 0 else [])]
 
 

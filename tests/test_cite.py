@@ -152,6 +152,14 @@ def test_a_kernel_is_in_no_group_by_what_was_not_run_there() -> None:
     assert "  6.1.1 is known in 1 of 2 parameter sets; the others: not run\n" in told
 
 
+def test_no_two_groups_look_alike_where_only_some_of_the_values_are_shown() -> None:
+    seen = [{**{f"v{number}": str(release > 1) for number in range(9)}, "z": str(release > 2)} for release in (1, 2, 3)]
+    told = text(made(case({"is": "so"}), *(evidence(f"debian-6.{number}", f"6.{number}.1", cell(one, trace=(call(),)))
+                                           for number, one in enumerate(seen))))
+    blocks = [block.partition("\n")[2] for block in told.split("\n  6.")[1:]]
+    assert len({block.partition("    (and 4 more values)")[0] for block in blocks}) == 3
+
+
 def test_a_value_that_two_groups_could_have_makes_no_member() -> None:
     """Nothing contradicts 6.1.1 in either; what was seen of it is told."""
     rules = case(lambda flag: {"is": flag}, params=SETS)
