@@ -231,6 +231,14 @@ def test_what_is_named_is_not_left_out(tried: Path, capsys: pytest.CaptureFixtur
     assert "local" in prints(capsys, "matrix", "--format", "json")
 
 
+def test_a_kernel_that_was_tried_can_be_cited_by_its_name(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cite", "area.thing", "--on", "local", "--with-reproducer"]) == 0
+    told = capsys.readouterr().out
+    assert "\n  ksem run local -k area.thing --params flag=ro\n" in told
+    assert main(["repro", "area.thing", "--column", "local"]) == 0
+    assert told.endswith(capsys.readouterr().out)
+
+
 def test_directories_are_compared_without_what_was_merely_tried(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = [evidence("debian-6.1", "6.1.9", *(cell({"is": "old"}, {"flag": flag}) for flag in ("ro", "nosuid")))]
     store.write(tried / "before", before, ["area.thing"])
