@@ -32,6 +32,7 @@ ALLOWED = {
     "ksem.bzimage": (MODEL, "zstandard"),
     "ksem.qmp": (),
     "ksem.losses": (MODEL,),
+    "ksem.repeating": (MODEL, CASE, "ksem.judge", "ksem.lines"),
     "ksem.snapshots": (MODEL, "ksem.cache", "zstandard"),
     "ksem.vm": (MODEL, "ksem.guest", "ksem.directing", "ksem.machine", "ksem.qmp"),
     "ksem.bootstrap": ("ksem.machine", "ksem.guest.wire"),
