@@ -31,10 +31,10 @@ from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.lines import line
-from ksem.matrix import leaves
 from ksem.model import Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.repeating import Run, times, together, varying
 from ksem.runner import Runner, check
+from ksem.seen import difference
 from ksem.selection import matching, parsed
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST, Verdict.FLAKY)
@@ -367,7 +367,7 @@ class CaseItem(pytest.Item):
                 assert self.ksem.against is not None
                 raise Differs(_changed(self.outcome, self.column.name, self.ksem.against))
         elif self.result.verdict is Verdict.DIFFERS:
-            raise Differs(_difference(self.result))
+            raise Differs(difference(self.result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
         """No traceback of ours for what a kernel did."""
@@ -390,12 +390,3 @@ def _changed(outcome: Difference, column: str, against: Against) -> str:
     """Every value that is not what the evidence has."""
     lines = [f"{outcome.case} on {column} is not as on {against.named(column)}:"]
     return "\n".join([*lines, *(f"  {line}" for line in outcome.told)])
-
-
-def _difference(result: Result) -> str:
-    """Every value that is not the expected one, with the source of the expectation."""
-    actual, right = leaves(result.cell.observation), leaves(result.expected)
-    lines = [f"{result.cell.case} on {result.column} ({result.release}) differs:"]
-    lines += [f"  {path}: expected {right.get(path, 'nothing')}, observed {actual.get(path, 'nothing')}"
-              for path in {**right, **actual} if right.get(path) != actual.get(path)]
-    return "\n".join([*lines, f"  the expectation's source: {result.cites}"] if result.cites else lines)
