@@ -39,13 +39,14 @@ class Unavailable(KsemError):
 class Lost(Exception):
     """The machine under test panicked, hung or vanished: never a verdict about its kernel.
 
-    console: the last lines that its kernel printed.
+    console: the last lines that its kernel printed. fate: what became of what runs it, where that is known.
     """
 
     def __init__(self, reason: str, console: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.console = console
+        self.fate = ""
 
 
 class Verdict(enum.StrEnum):

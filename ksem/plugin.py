@@ -31,9 +31,10 @@ from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.lines import line
-from ksem.matrix import leaves
 from ksem.model import Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
+from ksem.repeating import Run, times, together, varying
 from ksem.runner import Runner, check
+from ksem.seen import difference
 from ksem.selection import matching, parsed
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST, Verdict.FLAKY)
@@ -49,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     group.addoption("--cold", action="store_true", help="boot every kernel anew, and keep no machine for later runs")
     group.addoption("--isolate", action="store_true", help="a kernel of its own for each case and parameter set")
+    group.addoption("--repeat", type=times, default=1, metavar="N", help="run each cell so often, and tell which vary")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
     group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
                     help="only parameter sets with this value (repeatable)")
@@ -114,6 +116,8 @@ class Session:
         self.problems: dict[str, Unavailable] = {}
         self.params = parsed(config.getoption("--params"))
         self.against = _against(config, columns)
+        # Of each cell that was run more than once, how often it passed; nothing if it does not vary.
+        self.rates: list[str] = []
         # What became of the cells of each column, where there is something to compare them with.
         self.outcomes: dict[str, list[Difference]] = {}
 
@@ -198,6 +202,8 @@ class Session:
         if "outcome" in message:
             kind, case, params, told = message["outcome"]
             self.outcomes.setdefault(column, []).append(Difference(Kind(kind), case, params, tuple(told)))
+        if "rate" in message:
+            self.rates.append(message["rate"])
         if "problem" in message:
             self.problems[column] = Unavailable(message["problem"], message["lost"])
         if "head" in message:
@@ -220,6 +226,14 @@ class Session:
         """Unpack it for those who know how a report is made of it."""
         if "ksem" in data:
             data.update(marshal.loads(data.pop("ksem")))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Which cells vary, when they were run more than once."""
+        if self.rates:
+            told = list(filter(None, self.rates))
+            terminalreporter.section(f"{len(self.rates)} cells, {self.config.getoption('--repeat')} times each: "
+                                     f"{len(told) or 'none'} vary")
+            terminalreporter.write("".join(f"{one}\n" for one in told))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -311,13 +325,16 @@ class CaseItem(pytest.Item):
         known = runner.evidence
         self.user_properties.append(("column", self.column.name))
         try:
-            cell, trace = runner.run(self.behaviour, self.params, self.following)
+            runs = self._runs(runner)
         except Unavailable as failure:
             self.message = {"column": self.column.name, "problem": str(failure), "lost": failure.lost}
             pytest.fail(str(failure), pytrace=False)
         evidence = runner.evidence
         assert evidence is not None
+        cell, trace = together(runs)
         self.message = {"column": self.column.name, "entry": store.entry(cell, trace)}
+        if len(runs) > 1:
+            self.message["rate"] = varying(self.behaviour.case, runs, evidence)
         if evidence is not known:
             self.message["head"] = {"release": evidence.release, "environment": evidence.environment,
                                     "remark": evidence.remark}
@@ -336,6 +353,12 @@ class CaseItem(pytest.Item):
         if self.result.verdict in ERRORS:
             pytest.fail(f"{self.result.verdict}: {cell.reason}", pytrace=False)
 
+    def _runs(self, runner: Runner) -> list[Run]:
+        """What it saw, as often as it is to be run."""
+        again, times = (self.behaviour, self.params), self.config.getoption("--repeat")
+        return [runner.run(self.behaviour, self.params, again if number < times else self.following)
+                for number in range(1, times + 1)]
+
     def runtest(self) -> None:
         """Fail when the observation differs: from the evidence that the run is to be judged by, if that knows it."""
         assert self.result is not None
@@ -344,7 +367,7 @@ class CaseItem(pytest.Item):
                 assert self.ksem.against is not None
                 raise Differs(_changed(self.outcome, self.column.name, self.ksem.against))
         elif self.result.verdict is Verdict.DIFFERS:
-            raise Differs(_difference(self.result))
+            raise Differs(difference(self.result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
         """No traceback of ours for what a kernel did."""
@@ -367,12 +390,3 @@ def _changed(outcome: Difference, column: str, against: Against) -> str:
     """Every value that is not what the evidence has."""
     lines = [f"{outcome.case} on {column} is not as on {against.named(column)}:"]
     return "\n".join([*lines, *(f"  {line}" for line in outcome.told)])
-
-
-def _difference(result: Result) -> str:
-    """Every value that is not the expected one, with the source of the expectation."""
-    actual, right = leaves(result.cell.observation), leaves(result.expected)
-    lines = [f"{result.cell.case} on {result.column} ({result.release}) differs:"]
-    lines += [f"  {path}: expected {right.get(path, 'nothing')}, observed {actual.get(path, 'nothing')}"
-              for path in {**right, **actual} if right.get(path) != actual.get(path)]
-    return "\n".join([*lines, f"  the expectation's source: {result.cites}"] if result.cites else lines)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
 from ksem.guest.environment import configuration
+from ksem.losses import described
 from ksem.machine import Request
 from ksem.model import (
     Answer,
@@ -29,9 +29,6 @@ from ksem.model import (
     release_key,
     upstream_release,
 )
-
-# What a firmware clears its screen with (ECMA-48, control sequences).
-_ESCAPES = re.compile(r"\x1b(c|\[[0-?]*[ -/]*[@-~])")
 
 
 def check(columns: Iterable[Column]) -> None:
@@ -130,7 +127,8 @@ class Runner:
         self._used = True
         try:
             return running.machine.run(request, ahead)
-        except Lost:
+        except Lost as loss:
+            loss.fate = running.fate()
             self.close()
             raise
 
@@ -204,10 +202,3 @@ def _request(behaviour: Behaviour, params: Params) -> Request:
 
 def _described_error(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-
-
-def described(loss: Lost) -> str:
-    """A loss with the last lines of the kernel's console, whose control characters no terminal is to obey."""
-    plain = _ESCAPES.sub("", loss.console)
-    console = "".join(character for character in plain if character.isprintable() or character == "\n").strip()
-    return f"{loss.reason}; the console ended with:\n{console}" if console else loss.reason

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ksem.matrix import leaves
-from ksem.model import Cell
+from ksem.model import Cell, Result
 
 # An observation that has no such value, where others do.
 ABSENT = "absent"
@@ -56,3 +56,12 @@ def why_unknown(cell: Cell | None) -> str:
     reason = cell.reason.partition("\n")[0]
     status = "could not be run" if cell.status == "unsupported" else cell.status
     return f"{status}: {reason}" if reason else status
+
+
+def difference(result: Result) -> str:
+    """Every value that is not the expected one, with the source of the expectation."""
+    actual, right = leaves(result.cell.observation), leaves(result.expected)
+    lines = [f"{result.cell.case} on {result.column} ({result.release}) differs:"]
+    lines += [f"  {path}: expected {right.get(path, 'nothing')}, observed {actual.get(path, 'nothing')}"
+              for path in {**right, **actual} if right.get(path) != actual.get(path)]
+    return "\n".join([*lines, f"  the expectation's source: {result.cites}"] if result.cites else lines)

@@ -14,6 +14,7 @@ import mmap
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ MEMORY = 256
 TRANSLATED = 64
 # Without the self-tests of the crypto API, which are a fifth of an emulated boot and nothing that a case sees.
 CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests rdinit=/init"
+# Seconds that QEMU may take to end once its lines are closed.
+ENDING = 1.0
 # Of the console: how many lines are searched for what befell the kernel, and how many are shown.
 CONSOLE, SHOWN = 100, 15
 _TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Out of memory")
@@ -57,6 +60,17 @@ class VirtualMachine:
         recent = [line.rstrip() for line in lines[-CONSOLE:]]
         start = next((number for number, line in enumerate(recent) if _TROUBLE.search(line)), max(0, len(recent) - SHOWN))
         return "\n".join(recent[start:start + SHOWN])
+
+    def fate(self) -> str:
+        """What became of a machine that does not answer: whether it hangs, ended, or lost its QEMU."""
+        try:
+            status = self._process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return "QEMU was stopped" if state in "Tt" else "the machine hangs"
+        if status < 0:
+            return f"QEMU was killed by {signal.Signals(-status).name}"
+        return f"QEMU failed with status {status}" if status else "the machine ended"
 
     def plug(self, filesystems: Mapping[str, Path]) -> None:
         """Give it the disks that it was started with. It finds them while it does other things."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +30,13 @@ from ksem.model import Column, Kernel, Say
 class Running:
     """A machine that answers, and what is known of it from outside (`accelerator` and the like).
 
-    came: how it came about, to be told: `booted 6.12.118 in 3.1 s (tcg)`.
+    came: how it came about, to be told: `booted 6.12.118 in 3.1 s (tcg)`. fate: tells, when it is lost, what became of it.
     """
 
     machine: Machine
     surroundings: Mapping[str, Any]
     came: str = ""
+    fate: Callable[[], str] = str
 
 
 class Backend(Protocol):

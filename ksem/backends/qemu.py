@@ -52,7 +52,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
                 continue
             how = "restored" if restored else "booted"
             yield Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
-                          f"{how} {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})")
+                          f"{how} {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})", found.fate)
             return
 
 

@@ -36,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", action="store_true", help="leave Vagrant machines running, for the next run")
     parser.add_argument("--cold", action="store_true", help="boot every kernel anew, and keep no machine for later runs")
     parser.add_argument("--isolate", action="store_true", help="a kernel of its own for each case and parameter set")
+    parser.add_argument("--repeat", type=_common.count, metavar="N", help="run each cell so often, and tell which vary")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
     parser.add_argument("--params", action="append", default=[], metavar="NAME=VALUE",
                         help="only parameter sets with this value (repeatable)")
@@ -145,6 +146,7 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     arguments += ["-k", options.k] if options.k and not meant else []
     arguments += ["-x"] if options.x else []
     arguments += ["-q"] if options.quiet else []
+    arguments += [f"--repeat={options.repeat}"] if options.repeat else []
     arguments += [f"--boot-deadline={options.boot_deadline}"] if options.boot_deadline else []
     arguments += [f"--modules={options.modules.absolute()}"] if options.modules else []
     arguments += [f"--{name}" for name in ("keep", "cold", "isolate") if getattr(options, name)]
