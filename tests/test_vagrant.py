@@ -28,6 +28,8 @@ OUTPUTS = {
                "The box 'ksem/none' could not be found or could not be accessed in the remote catalog. If this is a private "
                "box, please verify you're logged in."),
     "progress": ("Progress: 10%\rProgress: 99%\r==> done\n", "==> done"),
+    "what was redrawn": ("\x1b[KProgress: 1%\r\x1b[KProgress: 66%\r\x1b[KError while uploading:\nNo space left on device\n",
+                         "Error while uploading: No space left on device"),
     "nothing": ("", "it said nothing"),
     "for machines": ("1795658089,,ui,error,The provider 'nosuch' could not be found%!(VAGRANT_COMMA) but was requested.\\n\\n"
                      "Vagrant knows about others:\\ndocker%!(VAGRANT_COMMA) libvirt\n"

@@ -38,6 +38,8 @@ _BUSY, BUSY = "another process is already executing an action", 900.0
 _TELLING = re.compile(r"error|fail|cannot|could not|couldn't|doesn't|not found|no such|denied|timed out|no space", re.I)
 # `vagrant --machine-readable`: time, machine, kind, data. An error's data is its text.
 _ERROR = re.compile(r"^\d+,[^,\n]*,ui,error,(.*)$", re.MULTILINE)
+# What Vagrant redraws a line with (ECMA-48, control sequences), and puts into it without a terminal too.
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _BACKTRACE = re.compile(r"\s+from \S+:\d+:in ")
 # A distribution may hide its Python where only its own tools look for it. $0 is the program.
 _START = """modprobe -qa {modules} 2>/dev/null
@@ -233,6 +235,7 @@ def _telling(output: str) -> str:
 
     Of `--machine-readable` output the last error, from its beginning.
     """
+    output = _ESCAPES.sub("", output)
     errors: list[str] = _ERROR.findall(output)
     if errors:
         return _line(errors[-1].replace("%!(VAGRANT_COMMA)", ",").replace("\\n", "\n").splitlines())
