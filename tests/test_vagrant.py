@@ -101,3 +101,17 @@ def test_a_vagrant_that_fails_is_told_by_what_it_said_last(tmp_path: Path, monke
         output.write(b"An error of long ago.\n\n")
         with pytest.raises(Lost, match="vagrant destroy one failed: no luck"):
             control(tmp_path, "#!/bin/sh\necho no luck\nexit 1\n", monkeypatch, output).do("destroy")
+
+
+PAUSED = """#!/bin/sh
+if [ "$1" = status ]; then echo "1,one,provider-name,libvirt"; echo "1,one,state,paused"; exit 0; fi
+echo "timed out"
+exit 1
+"""
+
+
+def test_a_machine_that_the_host_has_no_space_for_is_told_as_paused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Providers stop a machine that cannot write to its disk: nothing of it is in Vagrant's output."""
+    said = r"up one failed: timed out .*; the machine is paused: is the disk full"
+    with (tmp_path / "log").open("ab", buffering=0) as output, pytest.raises(Lost, match=said):
+        control(tmp_path, PAUSED, monkeypatch, output).up()

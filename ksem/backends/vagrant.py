@@ -2,7 +2,7 @@
 
 Contract: the standard library, python-vagrant, `bootstrap`, `cache`, `initramfs`, `kernel_modules`, `machine`, `model`. Which
 provider runs the machine is Vagrant's business alone. A machine that was running is used and left running; one that was
-halted is halted again; one that did not exist is destroyed, also by the next run when this one was killed. Nothing is
+halted or suspended is so again; one that did not exist is destroyed, also by the next run when this one was killed. Nothing is
 installed in it.
 """
 
@@ -31,7 +31,8 @@ from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
 PRISTINE = False
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
-ABSENT, RUNNING = "not_created", "running"
+# The last is python-vagrant's word for paused too.
+ABSENT, RUNNING, PAUSED = "not_created", "running", "saved"
 # What Vagrant says while another of its commands is at a machine, and seconds until that one is taken for stuck.
 _BUSY, BUSY = "another process is already executing an action", 900.0
 # Of Vagrant's output, what says why: of Ruby's and apt's noise there is much more.
@@ -136,6 +137,19 @@ class _Control:
             finally:
                 self._tidy()
 
+    def up(self) -> None:
+        """Bring it up. Raises Lost that tells too in what state the machine got stuck."""
+        try:
+            self.do("up")
+        except Lost as loss:
+            state = ABSENT
+            with contextlib.suppress(Lost):
+                state = self.state().state
+            if state == ABSENT:
+                raise
+            stuck = "paused: is the disk full that it lies on?" if state == PAUSED else state
+            raise Lost(f"{loss.reason}; the machine is {stuck}") from None
+
     def last_words(self) -> str:
         """The end of what was printed on the way to the agent."""
         return self.log.read_text(errors="replace")[-2000:]
@@ -180,7 +194,7 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
         mark.touch()
     def down() -> None:
         if not column.keep:
-            control.do("destroy" if before == ABSENT else "halt")
+            control.do({ABSENT: "destroy", PAUSED: "suspend"}.get(before, "halt"))
         mark.unlink(missing_ok=True)
 
     try:
@@ -189,7 +203,7 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
         with cache.locked(cache.directory("vagrant"), lambda: say("waiting for another machine to come up")):
             started = time.monotonic()
             say("vagrant up (this takes a minute or more without KVM)")
-            control.do("up")
+            control.up()
         say(f"is up after {time.monotonic() - started:.0f} s")
         yield
     except BaseException:
