@@ -28,6 +28,8 @@ OUTPUTS = {
                "The box 'ksem/none' could not be found or could not be accessed in the remote catalog. If this is a private "
                "box, please verify you're logged in."),
     "progress": ("Progress: 10%\rProgress: 99%\r==> done\n", "==> done"),
+    "what was redrawn": ("\x1b[KProgress: 1%\r\x1b[KProgress: 66%\r\x1b[KError while uploading:\nNo space left on device\n",
+                         "Error while uploading: No space left on device"),
     "nothing": ("", "it said nothing"),
     "for machines": ("1795658089,,ui,error,The provider 'nosuch' could not be found%!(VAGRANT_COMMA) but was requested.\\n\\n"
                      "Vagrant knows about others:\\ndocker%!(VAGRANT_COMMA) libvirt\n"
@@ -99,3 +101,17 @@ def test_a_vagrant_that_fails_is_told_by_what_it_said_last(tmp_path: Path, monke
         output.write(b"An error of long ago.\n\n")
         with pytest.raises(Lost, match="vagrant destroy one failed: no luck"):
             control(tmp_path, "#!/bin/sh\necho no luck\nexit 1\n", monkeypatch, output).do("destroy")
+
+
+PAUSED = """#!/bin/sh
+if [ "$1" = status ]; then echo "1,one,provider-name,libvirt"; echo "1,one,state,paused"; exit 0; fi
+echo "timed out"
+exit 1
+"""
+
+
+def test_a_machine_that_the_host_has_no_space_for_is_told_as_paused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Providers stop a machine that cannot write to its disk: nothing of it is in Vagrant's output."""
+    said = r"up one failed: timed out .*; the machine is paused: is the disk full"
+    with (tmp_path / "log").open("ab", buffering=0) as output, pytest.raises(Lost, match=said):
+        control(tmp_path, PAUSED, monkeypatch, output).up()

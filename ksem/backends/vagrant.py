@@ -2,7 +2,7 @@
 
 Contract: the standard library, python-vagrant, `bootstrap`, `cache`, `initramfs`, `kernel_modules`, `machine`, `model`. Which
 provider runs the machine is Vagrant's business alone. A machine that was running is used and left running; one that was
-halted is halted again; one that did not exist is destroyed, also by the next run when this one was killed. Nothing is
+halted or suspended is so again; one that did not exist is destroyed, also by the next run when this one was killed. Nothing is
 installed in it.
 """
 
@@ -31,13 +31,16 @@ from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
 
 PRISTINE = False
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
-ABSENT, RUNNING = "not_created", "running"
+# The last is python-vagrant's word for paused too.
+ABSENT, RUNNING, PAUSED = "not_created", "running", "saved"
 # What Vagrant says while another of its commands is at a machine, and seconds until that one is taken for stuck.
 _BUSY, BUSY = "another process is already executing an action", 900.0
 # Of Vagrant's output, what says why: of Ruby's and apt's noise there is much more.
 _TELLING = re.compile(r"error|fail|cannot|could not|couldn't|doesn't|not found|no such|denied|timed out|no space", re.I)
 # `vagrant --machine-readable`: time, machine, kind, data. An error's data is its text.
 _ERROR = re.compile(r"^\d+,[^,\n]*,ui,error,(.*)$", re.MULTILINE)
+# What Vagrant redraws a line with (ECMA-48, control sequences), and puts into it without a terminal too.
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _BACKTRACE = re.compile(r"\s+from \S+:\d+:in ")
 # A distribution may hide its Python where only its own tools look for it. $0 is the program.
 _START = """modprobe -qa {modules} 2>/dev/null
@@ -134,6 +137,19 @@ class _Control:
             finally:
                 self._tidy()
 
+    def up(self) -> None:
+        """Bring it up. Raises Lost that tells too in what state the machine got stuck."""
+        try:
+            self.do("up")
+        except Lost as loss:
+            state = ABSENT
+            with contextlib.suppress(Lost):
+                state = self.state().state
+            if state == ABSENT:
+                raise
+            stuck = "paused: is the disk full that it lies on?" if state == PAUSED else state
+            raise Lost(f"{loss.reason}; the machine is {stuck}") from None
+
     def last_words(self) -> str:
         """The end of what was printed on the way to the agent."""
         return self.log.read_text(errors="replace")[-2000:]
@@ -178,7 +194,7 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
         mark.touch()
     def down() -> None:
         if not column.keep:
-            control.do("destroy" if before == ABSENT else "halt")
+            control.do({ABSENT: "destroy", PAUSED: "suspend"}.get(before, "halt"))
         mark.unlink(missing_ok=True)
 
     try:
@@ -187,7 +203,7 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
         with cache.locked(cache.directory("vagrant"), lambda: say("waiting for another machine to come up")):
             started = time.monotonic()
             say("vagrant up (this takes a minute or more without KVM)")
-            control.do("up")
+            control.up()
         say(f"is up after {time.monotonic() - started:.0f} s")
         yield
     except BaseException:
@@ -233,6 +249,7 @@ def _telling(output: str) -> str:
 
     Of `--machine-readable` output the last error, from its beginning.
     """
+    output = _ESCAPES.sub("", output)
     errors: list[str] = _ERROR.findall(output)
     if errors:
         return _line(errors[-1].replace("%!(VAGRANT_COMMA)", ",").replace("\\n", "\n").splitlines())

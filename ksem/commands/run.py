@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
         return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else _compared(witness, behaviours)
     evidence = [one for one in store.read(results, traces=False) if one.column in {column.name for column in columns}]
     ran = [one for one in behaviours if one.name in witness.cases]
-    found = matrix.build(ran, _with_problems(evidence, witness.problems, ran))
+    found = matrix.build(ran, _with_problems(evidence, columns, witness.problems, ran))
     _common.show("\n" + renderers.renderer("terminal")(found))
     return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else int(status != pytest.ExitCode.OK)
 
@@ -156,19 +157,22 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     return arguments
 
 
-def _with_problems(evidence: Iterable[Evidence], problems: Mapping[str, Unavailable],
+def _with_problems(evidence: Iterable[Evidence], columns: Iterable[Column], problems: Mapping[str, Unavailable],
                    behaviours: Iterable[catalog.Behaviour]) -> list[Evidence]:
     """Evidence with what kept columns from being run now; one without any evidence is there all the same."""
     found = {one.column: one for one in evidence}
-    for column, problem in problems.items():
-        text = str(problem).removeprefix(f"{column}: ")
-        known = found.get(column, Evidence(column, _series_in(column), {}, ()))
+    for column in columns:
+        problem = problems.get(column.name)
+        if problem is None:
+            continue
+        text = str(problem).removeprefix(f"{column.name}: ")
+        known = found.get(column.name, Evidence(column.name, _series_of(column), {}, ()))
         cells = tuple(Cell(one.name, params, "lost") for one in behaviours for params in combinations(one.case))
-        found[column] = dataclasses.replace(known, problem=text, cells=cells if problem.lost else known.cells)
+        found[column.name] = dataclasses.replace(known, problem=text, cells=cells if problem.lost else known.cells)
     return list(found.values())
 
 
-def _series_in(column: str) -> str:
-    """The release that a column's name speaks of, to give it a place among the others."""
-    release = column.rpartition("-")[2]
-    return release if release[:1].isdigit() else NO_RELEASE
+def _series_of(column: Column) -> str:
+    """The release that a column asks for, to give it a place among the others. A machine's name may end in a distribution's."""
+    release = column.source.partition(":")[2]
+    return release if re.fullmatch(r"\d+\.\d+(\.\d+)?([-+~].*)?", release) else NO_RELEASE
