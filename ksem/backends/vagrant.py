@@ -27,7 +27,7 @@ from typing import IO, Any
 from ksem import bootstrap, cache, initramfs, kernel_modules
 from ksem.backends import Running
 from ksem.machine import Machine
-from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
+from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
 PRISTINE = False
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
@@ -49,6 +49,7 @@ echo "this machine has no python3: the agent needs Python 3.6 or newer" >&2; exi
 SSH = ("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6")
 # What a machine's userland needs of another kernel before it can load any module of its own: disk, network, filesystems.
 BOOT_MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "ext4", "xfs", "btrfs", "af_packet")
+FILES = ("kernel", "initrd")
 CMDLINE = "root=/dev/vda1 ro console=ttyS0 quiet rdinit=/init"
 
 
@@ -80,8 +81,19 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
             with bootstrap.agent(_to_agent(config, column, modules), output, patience=10.0) as channel:
                 running = Machine(channel, control.last_words)
                 running.start(column.deadline)
+                _check_kernel(column, kernel, running)
                 yield Running(running, {"backend": "vagrant", "machine": column.machine, "provider": provider})
                 running.stop()
+
+
+def _check_kernel(column: Column, kernel: Kernel, running: Machine) -> None:
+    """Raise Unavailable for a machine that was there already and boots another kernel than the column's."""
+    told = running.environment(())
+    release = upstream_release(str(told["release"]), str(told["version"]))
+    own = CMDLINE not in str(told["cmdline"])
+    if own != (kernel.image is None) or (not own and release != kernel.release):
+        raise Unavailable(f"{column.name}: {column.machine} was made with {'its own' if own else 'another'} kernel, {release}: "
+                          f"vagrant destroy {column.machine} first")
 
 
 def _commands(directory: Path, **options: Any) -> Any:
@@ -186,15 +198,16 @@ def _up(control: _Control, column: Column, kernel: Kernel, modules: frozenset[st
         control.do("destroy")
         before = ABSENT
     if before == RUNNING:
-        if kernel.image is not None:
-            raise Unavailable(f"{column.name}: {control.name} runs already, with a kernel of its own: halt it first")
         yield
         return
     if before == ABSENT:
         mark.touch()
+
     def down() -> None:
         if not column.keep:
             control.do({ABSENT: "destroy", PAUSED: "suspend"}.get(before, "halt"))
+            for name in FILES if before == ABSENT else ():
+                (mark.parent / name).unlink(missing_ok=True)
         mark.unlink(missing_ok=True)
 
     try:
@@ -222,9 +235,10 @@ def _prepare(control: _Control, kernel: Kernel, modules: frozenset[str], place: 
     if kernel.modules is None:
         raise Unavailable(f"{kernel.package} has no modules here, and a machine needs them for its disk: choose another kernel")
     contents, order = kernel_modules.files(kernel.modules, {*BOOT_MODULES, *modules})
-    shutil.copyfile(kernel.image, place / "kernel")
-    cache.write_atomically(place / "initrd", initramfs.build(contents, order, program="handover"))
-    control.commands.env |= {"KSEM_KERNEL": str(place / "kernel"), "KSEM_INITRD": str(place / "initrd"),
+    image, initrd = (place / name for name in FILES)
+    shutil.copyfile(kernel.image, image)
+    cache.write_atomically(initrd, initramfs.build(contents, order, program="handover"))
+    control.commands.env |= {"KSEM_KERNEL": str(image), "KSEM_INITRD": str(initrd),
                              "KSEM_CMDLINE": CMDLINE}
 
 
