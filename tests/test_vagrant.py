@@ -28,6 +28,8 @@ OUTPUTS = {
                "The box 'ksem/none' could not be found or could not be accessed in the remote catalog. If this is a private "
                "box, please verify you're logged in."),
     "progress": ("Progress: 10%\rProgress: 99%\r==> done\n", "==> done"),
+    "an exception of Vagrant's own": ("/gems/wait_for.rb:9:in `block in wait_for': The timeout was exceeded (Fog::Error)\n"
+                                      "\tfrom /a.rb:1:in `call'\n", "The timeout was exceeded (Fog::Error)"),
     "what was redrawn": ("\x1b[KProgress: 1%\r\x1b[KProgress: 66%\r\x1b[KError while uploading:\nNo space left on device\n",
                          "Error while uploading: No space left on device"),
     "nothing": ("", "it said nothing"),

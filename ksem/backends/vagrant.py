@@ -39,9 +39,9 @@ _BUSY, BUSY = "another process is already executing an action", 900.0
 _TELLING = re.compile(r"error|fail|cannot|could not|couldn't|doesn't|not found|no such|denied|timed out|no space", re.I)
 # `vagrant --machine-readable`: time, machine, kind, data. An error's data is its text.
 _ERROR = re.compile(r"^\d+,[^,\n]*,ui,error,(.*)$", re.MULTILINE)
-# What Vagrant redraws a line with (ECMA-48, control sequences), and puts into it without a terminal too.
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_BACKTRACE = re.compile(r"\s+from \S+:\d+:in ")
+# What of it nobody wants to read: how a line is redrawn (ECMA-48, control sequences), Ruby's backtrace, and where in Vagrant
+# itself something went wrong. Where in the Vagrantfile stays.
+_NOISE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|^[ \t]+from \S+:\d+:in .*|^\S+\.rb:\d+:in `[^']*': ", re.MULTILINE)
 # A distribution may hide its Python where only its own tools look for it. $0 is the program.
 _START = """modprobe -qa {modules} 2>/dev/null
 for python in python3 /usr/libexec/platform-python; do command -v $python >/dev/null && exec $python -IS -c "$0"; done
@@ -263,11 +263,11 @@ def _telling(output: str) -> str:
 
     Of `--machine-readable` output the last error, from its beginning.
     """
-    output = _ESCAPES.sub("", output)
+    output = _NOISE.sub("", output)
     errors: list[str] = _ERROR.findall(output)
     if errors:
         return _line(errors[-1].replace("%!(VAGRANT_COMMA)", ",").replace("\\n", "\n").splitlines())
-    paragraphs = [[line.strip() for line in paragraph.splitlines() if line.strip() and not _BACKTRACE.match(line)]
+    paragraphs = [[line.strip() for line in paragraph.splitlines() if line.strip()]
                   for paragraph in re.split(r"\n\s*\n", output.replace("\r", "\n"))]
     for lines in reversed(paragraphs):
         for number, line in enumerate(lines):
