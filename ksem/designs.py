@@ -117,7 +117,7 @@ def _reliance(table: Any, behaviours: list[Behaviour], cells: Mapping[str, list[
     for key in ("params", "observation"):
         if not isinstance(table.get(key, {}), dict):
             raise KsemError(f"has {key} that is no table: {key} = {{\"...\" = \"...\"}}")
-    if not table.get("observation"):
+    if not table.get("observation") or [] in table["observation"].values():
         raise KsemError("lacks observation = {\"...\" = \"...\"}: the value that the design relies on")
     behaviour = named(behaviours, table["case"])
     wanted = {name: value if isinstance(value, list) else [value] for name, value in table.get("params", {}).items()}

@@ -263,6 +263,7 @@ def test_a_design_is_read(tmp_path: Path) -> None:
     ("reason =", "raeson =", ["unknown key 'raeson'", "did you mean reason?"]),
     ('reason = "R"\n', "", ["lacks reason"]),
     ('observation = {"is" = "so"}\n', "", ["lacks observation"]),
+    ('= "so"}', "= []}", ["lacks observation"]),
     ('observation = {"is" = "so"}', "observation = 3", ["observation that is no table"]),
     ('reason = "R"', 'reason = "R"\nneed = "requierd"', ["'requierd'", "did you mean required?"]),
     ('title = "T"\n', "", ["lacks title"]),

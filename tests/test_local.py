@@ -19,10 +19,8 @@ NOBODY = 65534
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 SETUID = project.FINE.replace("def observe(lab):\n", '''def observe(lab):
     lab.file("setuid", 0o4755)
-    with open({fifo!r}, "w") as told:
-        told.write(str(lab.pid))
-    with open({fifo!r}) as answered:
-        answered.read()
+    lab.write_file({fifo!r}, str(lab.pid))
+    lab.read_file({fifo!r})
 ''')
 
 

@@ -41,6 +41,8 @@ def test_the_formats_are_found_by_their_modules() -> None:
 
 @pytest.mark.parametrize(("text", "words"), [
     ("def rander(matrix):\n    pass\n", "lacks render"), ("render = 3\n", "lacks render"),
+    ("def render(matrix):\n    return None\n", "gave no text"),
+    ("def render(matrix):\n    return matrix.thing\n", "AttributeError"),
     ("def render(matrix:\n", "cannot be imported: SyntaxError"), ("import nothing_of_that_name\n", "No module named"),
 ])
 def test_a_format_that_is_none_is_named_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str,
@@ -50,7 +52,7 @@ def test_a_format_that_is_none_is_named_in_a_line(tmp_path: Path, monkeypatch: p
     monkeypatch.delitem(sys.modules, "ksem.renderers.made", raising=False)
     assert "made" in renderers.names()
     with pytest.raises(KsemError, match=words) as caught:
-        renderers.renderer("made")
+        renderers.renderer("made")(long_names())
     assert "'made'" in str(caught.value)
     assert "\n" not in str(caught.value)
 

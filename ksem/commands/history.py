@@ -11,9 +11,10 @@ import json
 from collections.abc import Iterable
 from fnmatch import fnmatch
 
-from ksem import catalog, history
+from ksem import catalog, history, seen
 from ksem.commands import _common
 from ksem.matrix import Matrix, Section
+from ksem.model import KsemError
 
 HELP = "tell since which release, and until which, behaviours are as they are"
 
@@ -31,6 +32,9 @@ def run(options: argparse.Namespace) -> int:
     behaviours = catalog.behaviours(_common.root(options))
     names = {one.name for pattern in options.cases for one in _matching(behaviours, pattern)}
     matrix = _common.matrix_of(options, [one for one in behaviours if one.name in names or not options.cases])
+    if names and all(seen.values(result.cell) is None for section in matrix.sections for row in section.rows
+                     for result in row.results):
+        raise KsemError(f"nothing is known of {' '.join(sorted(names))}: `ksem run -k ...` makes evidence")
     if options.format == "json":
         _common.show(_json(matrix))
     else:
