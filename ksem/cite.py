@@ -62,7 +62,9 @@ def seen_text(matrix: Matrix, section: Section, rows: Sequence[Row], first: Row 
     """Which kernels show what: those that agree in one line. first: the row whose values come first."""
     found = agreement(matrix, section, rows, first)
     told = label([row.params for row in rows], [row.params for row in section.rows])
-    lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "") + ":")]
+    # What is the same everywhere is not listed: the claim, as a rule.
+    differing = ", where kernels differ" if len(found.groups) > 1 and found.places else ""
+    lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "") + differing + ":")]
     for group in found.groups:
         lines += _group(found, group, [row.params for row in rows])
     lines += [_filled(one, "  ", "    ") for one in [*_not_known(found), *_changes(matrix, section, rows), *_unexpected(rows)]]

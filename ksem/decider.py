@@ -104,6 +104,8 @@ def deciders(row: Row, columns: Sequence[Evidence], on: Iterable[str]) -> Iterab
         others = [number for number, (_, values) in enumerate(told) if values != told[place][1]]
         if others and not name:
             place = others[-1] + 1
+            # The bare kernel of that release, if there is one: it stands behind the machines that run it.
+            place += sum(one.release == told[place][0].release for one, _ in told[place + 1:])
         yield Decider(row, told[place][0], told[others[-1]][0] if others else None)
 
 

@@ -63,7 +63,7 @@ Sources:
 Documentation that says otherwise, or less:
   chown(2) does not say so.
 
-Seen on Linux:
+Seen on Linux, where kernels differ:
   5.10.7:
     is: old
   6.12.3, 7.3.4:

@@ -263,7 +263,7 @@ Sources:
 Documentation that says otherwise, or less:
   It never is.
 
-Seen on Linux with fs=tmpfs:
+Seen on Linux with fs=tmpfs, where kernels differ:
   6.1.7:
     mount: EPERM
   6.12.3, 6.16.1:
