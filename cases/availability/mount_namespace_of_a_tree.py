@@ -61,7 +61,7 @@ CASE = Case(
         Rule(absent),
     ),
     needs=lambda made_by, caller: ("root",) + (("userns",) if caller != "root" else ()),
-    documented="open_tree(2) and fsmount(2) of man-pages 6.03 know neither flag.",
+    documented="man-pages 6.03 has no page open_tree(2) or fsmount(2).",
 )
 
 

@@ -37,7 +37,6 @@ CASE = Case(
     ),
     params={"noexec": tuple(MOUNTS)},
     expect=expected,
-    documented="mount(2) names the direct execution of programs; mapping is in mmap(2).",
 )
 
 

@@ -40,7 +40,8 @@ CASE = Case(
     claim="With MS_REC a propagation type is given to every mount of the tree, without it to one; mount_setattr does the same"
           " with AT_RECURSIVE.",
     cites=(
-        "mount(2), 'Changing the propagation type of an existing mount'",
+        "mount(2), 'Changing the propagation type of an existing mount', MS_SLAVE: without other peers it becomes private",
+        "mount_namespaces(7), 'Propagation type transitions', [1]",
         "mount_setattr(2), 'DESCRIPTION', propagation",
         "do_change_type() and change_mnt_propagation() in the kernel: fs/namespace.c, fs/pnode.c",
     ),
@@ -49,7 +50,6 @@ CASE = Case(
         Rule(since_5_12, since="5.12", cites="2a1867219c7b (\"fs: add mount_setattr()\"), 5.12"),
         Rule(before_5_12),
     ),
-    documented="mount(2) does not say that a shared mount without peers becomes private when it is made a slave.",
 )
 
 

@@ -46,7 +46,7 @@ CASE = Case(
     params={"directory": tuple(DIRECTORIES)},
     expect=expected,
     needs=("root",),
-    documented="chown(2) and open(2) do not list this EACCES.",
+    documented="The rule is in proc(5), protected_symlinks; chown(2) and open(2) do not refer to it.",
 )
 
 
