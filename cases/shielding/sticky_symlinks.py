@@ -46,7 +46,7 @@ CASE = Case(
     params={"directory": tuple(DIRECTORIES)},
     expect=expected,
     needs=("root",),
-    documented="The rule is in proc(5), protected_symlinks; chown(2) and open(2) do not refer to it.",
+    documented="chown(2) and open(2) do not refer to the rule and its EACCES, which proc(5) has at protected_symlinks.",
 )
 
 
