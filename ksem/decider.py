@@ -36,20 +36,21 @@ def rows_of(section: Section, sets: Sequence[Params]) -> list[Row]:
 
 
 def decider_of(matrix: Matrix, section: Section, rows: Sequence[Row], on: str = "") -> Decider:
-    """The kernel that decides: the first one that does as the newest does; where all agree, the newest.
+    """The kernel that decides: the first one that does as the newest does; where all agree, the newest. One that was booted by
+    itself decides before a machine's.
 
     Of parameter sets one in which kernels differ, then one that the case says is shown, then one that a cited change is about,
     then the one that the claim speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
     """
     found = [decider for row in rows for decider in deciders(row, matrix.columns, [on])]
     if not found:
-        raise _nothing(section, rows, on)
+        raise nothing_of(section, rows, on)
     meant = section.behaviour.case.shown_with.items()
     return max(found, key=lambda one: (one.other is not None, meant <= one.row.params.items(),
                                        _is_cited(section, one.row.params), *_spoken_of(section, one)))
 
 
-def _nothing(section: Section, rows: Sequence[Row], on: str) -> KsemError:
+def nothing_of(section: Section, rows: Sequence[Row], on: str) -> KsemError:
     """Why no calls can be shown."""
     told = [values for row in rows for result in row.results if on in ("", result.column)
             and (values := seen.values(result.cell)) is not None]
@@ -102,11 +103,18 @@ def deciders(row: Row, columns: Sequence[Evidence], on: Iterable[str]) -> Iterab
         if place is None:
             continue
         others = [number for number, (_, values) in enumerate(told) if values != told[place][1]]
-        if others and not name:
-            place = others[-1] + 1
-            # The bare kernel of that release, if there is one: it stands behind the machines that run it.
-            place += sum(one.release == told[place][0].release for one, _ in told[place + 1:])
-        yield Decider(row, told[place][0], told[others[-1]][0] if others else None)
+        if not name:
+            like = _booted([result for result, _ in told[others[-1] + 1 if others else 0:]], columns)
+            result = like[0 if others else -1]
+        else:
+            result = told[place][0]
+        yield Decider(row, result, _booted([told[number][0] for number in others], columns)[-1] if others else None)
+
+
+def _booted(results: Sequence[Result], columns: Sequence[Evidence]) -> Sequence[Result]:
+    """Those of kernels that were booted by themselves, with nothing around them; all where there is none."""
+    bare = {column.column for column in columns if column.environment.get("backend") == "qemu"}
+    return [result for result in results if result.column in bare] or results
 
 
 def _told(row: Row, columns: Sequence[Evidence]) -> list[tuple[Result, Values | None]]:

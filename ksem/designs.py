@@ -78,7 +78,9 @@ def read(path: Path, behaviours: Iterable[Behaviour], evidence: Iterable[Evidenc
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise KsemError(f"{path} is not UTF-8") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
         raise KsemError(f"{path}: {text}") from None
     behaviours = list(behaviours)
@@ -117,8 +119,12 @@ def _reliance(table: Any, behaviours: list[Behaviour], cells: Mapping[str, list[
     for key in ("params", "observation"):
         if not isinstance(table.get(key, {}), dict):
             raise KsemError(f"has {key} that is no table: {key} = {{\"...\" = \"...\"}}")
-    if not table.get("observation") or [] in table["observation"].values():
+    if not table.get("observation"):
         raise KsemError("lacks observation = {\"...\" = \"...\"}: the value that the design relies on")
+    for key in ("params", "observation"):
+        for name, value in table.get(key, {}).items():
+            if value == []:
+                raise KsemError(f"has {key} in which {name!r} may be nothing at all: name at least one value")
     behaviour = named(behaviours, table["case"])
     wanted = {name: value if isinstance(value, list) else [value] for name, value in table.get("params", {}).items()}
     sets = parameter_sets(behaviour, wanted)

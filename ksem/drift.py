@@ -28,16 +28,19 @@ def drifting(sections: Iterable[Section]) -> list[Section]:
 
 
 def pages(section: Section) -> list[str]:
-    """The pages that a claim is about, the first one first."""
-    return list(dict.fromkeys(_PAGE.findall(section.behaviour.case.documented))) or [NOWHERE]
+    """The pages that a claim is about, the first one first; a file of the kernel's by its name alone."""
+    named = (page.rpartition("/")[2] for page in _PAGE.findall(section.behaviour.case.documented))
+    return list(dict.fromkeys(named)) or [NOWHERE]
 
 
 def by_page(matrix: Matrix, wanted: Collection[str] = ()) -> dict[str, list[Section]]:
-    """The claims by the page that they name first. wanted: only these pages, `chown(2)` or `chown`; all without any."""
+    """The claims by the page that they name first. wanted: by the first of these pages, `chown(2)` or `chown`, and only those
+    that name one; all without any."""
     found: dict[str, list[Section]] = {}
+    names = {page.rpartition("/")[2] for page in wanted}
     for section in drifting(matrix.sections):
-        named = pages(section)
-        if not wanted or {*named, *(page.partition("(")[0] for page in named)} & set(wanted):
+        named = [page for page in pages(section) if not names or {page, page.partition("(")[0]} & names]
+        if named:
             found.setdefault(named[0], []).append(section)
     return dict(sorted(found.items()))
 

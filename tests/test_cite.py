@@ -114,6 +114,24 @@ def test_one_release_in_two_environments_is_one_kernel_unless_they_disagree() ->
         "6.12.3", "odd", call(), name="debian-13-vagrant")))
 
 
+def test_a_kernel_booted_by_itself_decides_before_a_machine() -> None:
+    """Anybody can run it again, and nothing but the kernel is in it."""
+    def machine(release: str, value: str, result: str) -> Evidence:
+        return column(release, value, call("chmod"), call(result=result), name=f"machine-{release}", backend="vagrant")
+
+    told = text(made(RULES, machine("5.10.6", "old", "EROFS"), OLD, machine("6.12.3", "new", "0"), NEW, NEWEST))
+    assert "ksem run debian-6.12.3 " in told
+    assert "(on 5.10.7: -1 EPERM)" in told
+    told = text(made(RULES, OLD, machine("6.1.60", "old", "EROFS"), machine("6.12.1", "new", "0"), NEW, NEWEST))
+    assert "ksem run debian-6.12.3 " in told
+    assert "(on 5.10.7: -1 EPERM)" in told
+    # What no other tells, a machine does.
+    assert "ksem run machine-6.12.1 " in text(made(RULES, OLD, machine("6.12.1", "new", "0")))
+    assert "(on 6.1.40: -1 EROFS)" in text(made(RULES, machine("6.1.40", "old", "EROFS"), NEW))
+    agreed = text(made(RULES, NEW, machine("7.3.4", "new", "0")))
+    assert "ksem run debian-6.12.3 " in agreed
+
+
 def test_what_is_not_as_expected_is_said() -> None:
     assert "  not as expected on debian-6.12\n" in text(made(RULES, column("6.12.3", "old", call())))
 
@@ -323,13 +341,20 @@ def test_drift_lists_what_is_documented_otherwise_by_page() -> None:
     found = matrix.build(both, [OLD, NEW])
     assert {page: [one.behaviour.name for one in sections] for page, sections in drift.by_page(found).items()} == {
         "chown(2)": ["area.thing"], "overlayfs.rst": ["area.dark"]}
-    assert [list(drift.by_page(found, [page])) for page in ("chown", "chown(2)", "mount")] == [
-        ["chown(2)", "overlayfs.rst"], ["chown(2)", "overlayfs.rst"], []]
+    assert [list(drift.by_page(found, [page])) for page in ("chown", "chown(2)", "mount")] == [["chown(2)"], ["chown(2)"], []]
+    assert drift.text(found, ["chown"]).startswith("2 claims about 1 page where")
     told = drift.text(found)
     assert told.startswith("2 claims about 2 pages where documentation says something else than")
     assert "1 of them confirmed on Linux 5.10.7 to\n6.12.3." in told
     assert "\nchown(2)\n========\n\narea.thing\n----------\nDocumented: chown(2) does not say so.\n\nKernels: It is so." in told
     assert "\narea.dark\n---------\nDocumented: See overlayfs.rst and chown(2).\n\nKernels: It is so.\n\nNot conf" in told
+
+
+def test_a_file_of_the_kernel_is_one_page_however_it_is_spelled() -> None:
+    texts = ("See overlayfs.rst.", "See Documentation/filesystems/overlayfs.rst.")
+    found = matrix.build([behaviour(case(documented=one), f"area.n{number}") for number, one in enumerate(texts)], [NEW])
+    for wanted in ([], ["overlayfs.rst"], ["Documentation/filesystems/overlayfs.rst"]):
+        assert {page: len(sections) for page, sections in drift.by_page(found, wanted).items()} == {"overlayfs.rst": 2}
 
 
 def test_a_claim_that_a_kernel_contradicts_is_not_confirmed() -> None:

@@ -179,6 +179,14 @@ def test_histories_are_told(root: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "did you mean area.thing?" in fails(capsys, "history", "area.thnig")
 
 
+@pytest.mark.parametrize("command", [["cite"], ["history"], ["history", "--format", "json"]])
+def test_of_a_case_that_was_never_run_nothing_is_known(root: Path, command: list[str],
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "cases/area/new.py").write_text((root / "cases/area/thing.py").read_text())
+    assert "nothing is known of area.new on any column: `ksem run` makes evidence" in fails(capsys, *command, "area.new")
+    assert "area.thing" in prints(capsys, "history", "area.*")
+
+
 def test_cases_that_never_changed_are_counted_unless_asked_for(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = prints(capsys, "history", "--column", "debian-6.12")
     assert told == "1 case is the same on every column: --all shows it\n"

@@ -260,10 +260,11 @@ def test_a_design_is_read(tmp_path: Path) -> None:
     ('"is" =', '"iss" =', ["'iss'", "did you mean is?"]),
     ('= "so"}', '= "soo"}', ["'soo'", "did you mean so?", "flag=ro"]),
     ('= "so"}', '= ["so", "never"]}', ["'never'"]),
+    ('= "so"}', '= []}', ["claim 1 (area.thing)", "observation in which 'is' may be nothing"]),
+    ('flag = "ro"', "flag = []", ["claim 1 (area.thing)", "params in which 'flag' may be nothing"]),
     ("reason =", "raeson =", ["unknown key 'raeson'", "did you mean reason?"]),
     ('reason = "R"\n', "", ["lacks reason"]),
     ('observation = {"is" = "so"}\n', "", ["lacks observation"]),
-    ('= "so"}', "= []}", ["lacks observation"]),
     ('observation = {"is" = "so"}', "observation = 3", ["observation that is no table"]),
     ('reason = "R"', 'reason = "R"\nneed = "requierd"', ["'requierd'", "did you mean required?"]),
     ('title = "T"\n', "", ["lacks title"]),
@@ -284,7 +285,7 @@ def test_a_design_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(KsemError, match=r"gone\.toml: No such file"):
         designs.read(tmp_path / "gone.toml", [])
     (tmp_path / "latin.toml").write_bytes(b'title = "\xff"')
-    with pytest.raises(KsemError, match=r"latin\.toml"):
+    with pytest.raises(KsemError, match=r"latin\.toml is not UTF-8"):
         designs.read(tmp_path / "latin.toml", [])
 
 

@@ -41,8 +41,7 @@ def test_the_formats_are_found_by_their_modules() -> None:
 
 @pytest.mark.parametrize(("text", "words"), [
     ("def rander(matrix):\n    pass\n", "lacks render"), ("render = 3\n", "lacks render"),
-    ("def render(matrix):\n    return None\n", "gave no text"),
-    ("def render(matrix):\n    return matrix.thing\n", "AttributeError"),
+    ("1 / 0\n", "cannot be imported: ZeroDivisionError"),
     ("def render(matrix:\n", "cannot be imported: SyntaxError"), ("import nothing_of_that_name\n", "No module named"),
 ])
 def test_a_format_that_is_none_is_named_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str,
@@ -52,8 +51,26 @@ def test_a_format_that_is_none_is_named_in_a_line(tmp_path: Path, monkeypatch: p
     monkeypatch.delitem(sys.modules, "ksem.renderers.made", raising=False)
     assert "made" in renderers.names()
     with pytest.raises(KsemError, match=words) as caught:
-        renderers.renderer("made")(long_names())
+        renderers.renderer("made")
     assert "'made'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("body", "words"), [
+    ("pass", "render(matrix) of ksem.renderers.made returned no text, but NoneType"),
+    ("return b'x'", "returned no text, but bytes"),
+    ("raise ValueError('so\\nor so')", "ksem.renderers.made raised ValueError: so or so ("),
+    ("return matrix.nothing_of_that_name", "made.py, line 2)"),
+])
+def test_a_format_that_gives_no_text_is_named_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str,
+                                                        words: str) -> None:
+    (tmp_path / "made.py").write_text(f"def render(matrix):\n    {body}\n")
+    monkeypatch.setattr(renderers, "__path__", [*renderers.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "ksem.renderers.made", raising=False)
+    with pytest.raises(KsemError) as caught:
+        renderers.renderer("made")(MIXED)
+    assert words in str(caught.value)
+    assert "the format 'made' " in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

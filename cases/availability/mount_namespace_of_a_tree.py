@@ -61,7 +61,7 @@ CASE = Case(
         Rule(absent),
     ),
     needs=lambda made_by, caller: ("root",) + (("userns",) if caller != "root" else ()),
-    documented="man-pages 6.03 has no page of open_tree(2) or fsmount(2).",
+    documented="man-pages 6.03 has no page open_tree(2) or fsmount(2).",
 )
 
 

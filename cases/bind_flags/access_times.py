@@ -45,7 +45,7 @@ CASE = Case(
     cites=(
         "mount(2), 'Additional mount flags', MS_NOATIME, MS_NODIRATIME, MS_RELATIME and MS_STRICTATIME",
         "open(2), O_NOATIME",
-        "Documentation/filesystems/overlayfs.rst, 'Non-standard behavior', (a): none is moved in a lower layer",
+        "Documentation/filesystems/overlayfs.rst, 'Non-standard behavior', (a): no new st_atime of a file on a lower layer",
         "atime_needs_update() and touch_atime() in fs/inode.c",
         "ovl_file_accessed() in fs/overlayfs/file.c and ovl_update_time() in fs/overlayfs/inode.c",
     ),

@@ -52,7 +52,8 @@ CASE = Case(
     where=lambda flag, on: flag != "ro" or "upper" not in on,
     expect=expected,
     needs=lambda flag, on: ("root",) + (("fs:overlay",) if "overlay" in on else ()),
-    documented="mount(2) and the kernel's overlayfs.rst do not say that an overlay is without the flags of its layers' mounts.",
+    documented="mount(2) and Documentation/filesystems/overlayfs.rst do not say that an overlay is without the flags of its"
+               " layers' mounts.",
 )
 
 

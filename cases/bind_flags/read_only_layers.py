@@ -68,7 +68,8 @@ CASE = Case(
         Rule(before_5_13, cites="ovl_get_workdir() in fs/overlayfs/super.c: mnt_want_write() of the upper mount"),
     ),
     needs=("root", "fs:overlay"),
-    documented="overlayfs.rst asks for an upper layer that is writable, and does not say of mounts that they count.",
+    documented="Documentation/filesystems/overlayfs.rst asks for an upper layer that is writable, and does not say of mounts"
+               " that they count.",
 )
 
 

@@ -42,7 +42,7 @@ CASE = Case(
     expect=expected,
     options=("CONFIG_USER_NS",),
     needs=("userns", "syscall:move_mount", "syscall:open_tree"),
-    documented="mount(2) does not name the lock among the reasons for EINVAL; of move_mount(2) man-pages 6.03 has no page.",
+    documented="mount(2) does not name the lock among the reasons for EINVAL; man-pages 6.03 has no page move_mount(2).",
 )
 
 

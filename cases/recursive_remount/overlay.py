@@ -52,7 +52,8 @@ CASE = Case(
     params={"target": tuple(TARGETS), "call": tuple(CALLS)},
     expect=expected,
     needs=("root", "fs:overlay"),
-    documented="overlayfs.rst does not say that the flags of its layers' mounts do not count once it is mounted.",
+    documented="Documentation/filesystems/overlayfs.rst does not say that the flags of its layers' mounts do not count once"
+               " it is mounted.",
 )
 
 

@@ -40,7 +40,8 @@ CASE = Case(
     claim="With MS_REC a propagation type is given to every mount of the tree, without it to one; mount_setattr does the same"
           " with AT_RECURSIVE.",
     cites=(
-        "mount(2), 'Changing the propagation type of an existing mount', MS_SLAVE: without other members it becomes private",
+        "mount(2), 'Changing the propagation type of an existing mount', MS_SLAVE: without other peers it becomes private",
+        "mount_namespaces(7), 'Propagation type transitions', [1]",
         "mount_setattr(2), 'DESCRIPTION', propagation",
         "do_change_type() and change_mnt_propagation() in the kernel: fs/namespace.c, fs/pnode.c",
     ),

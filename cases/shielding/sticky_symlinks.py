@@ -46,7 +46,7 @@ CASE = Case(
     params={"directory": tuple(DIRECTORIES)},
     expect=expected,
     needs=("root",),
-    documented="chown(2) and open(2) do not list this EACCES, nor refer to where it is: proc(5), protected_symlinks.",
+    documented="chown(2) and open(2) do not refer to the rule and its EACCES, which proc(5) has at protected_symlinks.",
 )
 
 

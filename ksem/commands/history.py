@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable
 from fnmatch import fnmatch
 
-from ksem import catalog, history, seen
+from ksem import catalog, history
 from ksem.commands import _common
+from ksem.decider import nothing_of
 from ksem.matrix import Matrix, Section
-from ksem.model import KsemError
 
 HELP = "tell since which release, and until which, behaviours are as they are"
 
@@ -32,9 +32,9 @@ def run(options: argparse.Namespace) -> int:
     behaviours = catalog.behaviours(_common.root(options))
     names = {one.name for pattern in options.cases for one in _matching(behaviours, pattern)}
     matrix = _common.matrix_of(options, [one for one in behaviours if one.name in names or not options.cases])
-    if names and all(seen.values(result.cell) is None for section in matrix.sections for row in section.rows
-                     for result in row.results):
-        raise KsemError(f"nothing is known of {' '.join(sorted(names))}: `ksem run -k ...` makes evidence")
+    for section in matrix.sections:
+        if section.behaviour.name in options.cases and not _known(section):
+            raise nothing_of(section, section.rows, "")
     if options.format == "json":
         _common.show(_json(matrix))
     else:
@@ -53,6 +53,10 @@ def _matching(behaviours: Iterable[catalog.Behaviour], pattern: str) -> list[cat
     """The cases of a name or a pattern. Raises KsemError when there is none."""
     behaviours = list(behaviours)
     return [one for one in behaviours if fnmatch(one.name, pattern)] or [catalog.named(behaviours, pattern)]
+
+
+def _known(section: Section) -> bool:
+    return any(True for row in section.rows for _ in history.histories_of(section, row))
 
 
 def _changed(section: Section) -> bool:

@@ -6,12 +6,10 @@ known here only.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import pkgutil
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 from ksem.matrix import Matrix
 from ksem.model import KsemError
@@ -23,26 +21,34 @@ def names() -> list[str]:
 
 
 def renderer(name: str) -> Callable[[Matrix], str]:
-    """The function that renders a format, which must be one of `names()`. Raises KsemError for a module that has none."""
-    try:
-        render: Callable[[Matrix], str] | None = getattr(importlib.import_module(f"{__name__}.{name}"), "render", None)
-    except (ImportError, SyntaxError) as error:
-        raise KsemError(f"the format {name!r} cannot be imported: {type(error).__name__}: {error}") from None
-    if not callable(render):
-        raise KsemError(f"the format {name!r} is no renderer: its module {__name__}.{name} lacks render(matrix)")
-    return functools.partial(_rendered, name, render)
+    """The function that renders a format, which must be one of `names()`. Raises KsemError for a module that has none.
 
-
-def _rendered(name: str, render: Callable[[Matrix], object], matrix: Matrix) -> str:
-    """What a format makes of a matrix. Raises KsemError for a format that fails at it: formats are anybody's to add."""
+    The function raises KsemError, with the module, where that one's raises anything else or gives no text.
+    """
+    module = f"{__name__}.{name}"
     try:
-        text = render(matrix)
-    except KsemError:
-        raise
+        render: Callable[[Matrix], object] | None = getattr(importlib.import_module(module), "render", None)
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        raise KsemError(f"the format {name!r} failed at {Path(where.filename).name}:{where.lineno}: "
-                        f"{type(error).__name__}: {error}") from error
-    if not isinstance(text, str):
-        raise KsemError(f"the format {name!r} gave no text: render(matrix) returned {type(text).__name__}")
-    return text
+        raise KsemError(f"the format {name!r} cannot be imported: {_told(error)}") from None
+    if not callable(render):
+        raise KsemError(f"the format {name!r} is no renderer: its module {module} lacks render(matrix)")
+
+    def checked(matrix: Matrix) -> str:
+        try:
+            text = render(matrix)
+        except KsemError:
+            raise
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise KsemError(f"the format {name!r} cannot be rendered: {module} raised {_told(error)}"
+                            f" ({last.filename}, line {last.lineno})") from None
+        if not isinstance(text, str):
+            raise KsemError(f"the format {name!r} is no renderer: render(matrix) of {module} returned no text,"
+                            f" but {type(text).__name__}")
+        return text
+
+    return checked
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
