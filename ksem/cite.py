@@ -1,7 +1,7 @@
 """Evidence to paste into a mail, unedited: the claim, what is documented, which kernels show what, and the calls that decide.
 
-Contract: pure; `model`, `matrix`, `history`, `selection`, `agreement`, `decider`, `strace`, `wrap` and the case's data. ASCII,
-at most 72 columns; whatever a kernel or a case has in its texts, none of it begins a line of its own.
+Contract: pure; `model`, `matrix`, `seen`, `history`, `selection`, `agreement`, `decider`, `strace`, `wrap` and the case's
+data. ASCII, at most 72 columns; whatever a kernel or a case has in its texts, none of it begins a line of its own.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ksem import strace
-from ksem.agreement import Agreement, Group, agreement, labelled
+from ksem import seen, strace
+from ksem.agreement import UNKNOWN, Agreement, Group, Place, agreement, labelled
 from ksem.decider import Decider, about, decider_of, rows_of, shown
-from ksem.guest.case import Params
+from ksem.guest.case import Params, expected_by, rules_of
 from ksem.history import Change, described, histories_of
 from ksem.matrix import Matrix, Row, Section, label, ranges
 from ksem.model import Evidence, Verdict, release_key
@@ -63,32 +63,60 @@ def seen_text(matrix: Matrix, section: Section, rows: Sequence[Row], first: Row 
     found = agreement(matrix, section, rows, first)
     told = label([row.params for row in rows], [row.params for row in section.rows])
     # What is the same everywhere is not listed: the claim, as a rule.
-    differing = ", where kernels differ" if len(found.groups) > 1 and found.places else ""
-    lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "") + differing + ":")]
+    differing = "; where they differ" if len(found.groups) > 1 and found.places else ""
+    lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "")
+                     + (_how_many(rows) if found.places else "") + differing + ":", rest="  ")]
     for group in found.groups:
-        lines += _group(found, group, [row.params for row in rows])
+        lines += _group(found, group, [row.params for row in rows]) if found.places else [_filled(
+            f"{_kernels(group.names, found.order)} {_agree(section, rows, len(group.names))}", "  ", "    ")]
     lines += [_filled(one, "  ", "    ") for one in [*_not_known(found), *_changes(matrix, section, rows), *_unexpected(rows)]]
     return "\n".join(lines)
+
+
+def _how_many(rows: Sequence[Row]) -> str:
+    """On how many of the releases that were judged all is as the case expects of them."""
+    judged = [result for row in rows for result in row.results if result.verdict in (Verdict.CONFORMS, Verdict.DIFFERS)]
+    releases = {result.release for result in judged}
+    good = releases - {result.release for result in judged if result.verdict is Verdict.DIFFERS}
+    return f", as expected on {len(good)} of {len(releases)} release{'s' if len(releases) > 1 else ''}" if releases else ""
+
+
+def _agree(section: Section, rows: Sequence[Row], count: int) -> str:
+    """With what kernels agree that all show the same: the claim, which is of new ones, or what is expected of their release."""
+    agree = "agree" if count > 1 else "agrees"
+    judged = [(row, result) for row in rows for result in row.results if result.verdict in (Verdict.CONFORMS, Verdict.DIFFERS)]
+    if any(result.verdict is Verdict.DIFFERS for _, result in judged):
+        return "agree with each other, not with the claim" if count > 1 else "does not agree with the claim"
+    newest = rules_of(section.behaviour.case)[0]
+    claimed = all(result.expected == expected_by(newest, row.params) for row, result in judged)
+    return f"{agree} with {'the claim' if claimed else 'what is expected of older releases'}"
 
 
 def _group(found: Agreement, group: Group, every: Sequence[Params]) -> list[str]:
     """Kernels that show the same, and what: their values where kernels differ. every: all parameter sets that it is about."""
     kernels = _kernels(group.names, found.order)
-    if not found.places:
-        return [_filled(f"{kernels} {'agree' if len(group.names) > 1 else 'only'}", "  ", "    ")]
     told = []
     lacking: dict[str, list[Params]] = {}
     for place, value in zip(found.places, group.values, strict=True):
         if value.startswith("unsupported: "):
             lacking.setdefault(value, []).extend(place.sets)
-        else:
-            told.append(f"{place.path}{place.label}: {value or '(nothing)'}")
+        elif value != seen.ABSENT or not _is_told_otherwise(found, group, place):
+            told.append(f"{place.path}{place.label}: {seen.spelled(value)}")
     whole = [f"{labelled([one for one in every if one in sets], every)}: {value}" for value, sets in lacking.items()]
     told = [one.removeprefix(": ") for one in [*whole, *told]]
     room = len(whole) + max(SPELLED, found.telling)
     rest = len(told) - room
     return [_filled(f"{kernels}:", "  ", "    "), *(_filled(one, "    ", "      ") for one in told[:room]),
             *([f"    (and {rest} more value{'s' if rest > 1 else ''})"] if rest > 0 else [])]
+
+
+def _is_told_otherwise(found: Agreement, group: Group, place: Place) -> bool:
+    """Whether what is absent is only another shape: these kernels have a value above it, or below it."""
+    def is_near(path: str) -> bool:
+        return path.startswith(f"{place.path}.") or place.path.startswith(f"{path}.")
+
+    return any(is_near(other.path) and value not in (seen.ABSENT, UNKNOWN) and any(one in other.sets for one in place.sets)
+               for other, value in zip(found.places, group.values, strict=True))
 
 
 def _not_known(found: Agreement) -> Iterable[str]:

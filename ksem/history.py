@@ -275,7 +275,8 @@ def _rows(members: Sequence[History], every_set: Sequence[Params]) -> list[str]:
     """
     rows: dict[tuple[str, tuple[str, ...]], list[Params]] = {}
     for one in members:
-        values = tuple(span.value if span.columns or span.backported else f"({span.value})" for span in one.spans)
+        values = tuple(seen.spelled(span.value) if span.columns or span.backported or not span.value else f"({span.value})"
+                       for span in one.spans)
         rows.setdefault((one.path, values), []).append(one.params)
     return [f"{path}{_sets(sets, every_set)}: {' -> '.join(values)}" for (path, values), sets in rows.items()]
 
@@ -287,7 +288,7 @@ def _sets(sets: Sequence[Params], every_set: Sequence[Params]) -> str:
 def _disagreements(found: Sequence[History], every_set: Sequence[Params]) -> list[str]:
     """Releases that are no point in a history, as it depends on their environment."""
     return [f"{one.path}{_sets([one.params], every_set)} at {release} depends on the environment: "
-            + ", ".join(f"{column} {value}" for column, value in seen_there)
+            + ", ".join(f"{column} {seen.spelled(value)}" for column, value in seen_there)
             for one in found for release, seen_there in one.split]
 
 

@@ -221,13 +221,15 @@ def label(sets: Sequence[Params], every: Sequence[Params]) -> str:
         for chosen in combinations_of(names, size):
             values = {name: {params[name] for params in sets} for name in chosen}
             if [params for params in every if all(params[name] in values[name] for name in chosen)] == list(sets):
-                return " ".join(f"{name}={_alternatives(name, sets)}" for name in chosen)
+                return " ".join(f"{name}={_alternatives(name, sets, every)}" for name in chosen)
     shown = ["-".join(map(_word, params.values())) for params in sets]
     return "; ".join(shown[:6]) + (f"; and {len(shown) - 6} more" if len(shown) > 6 else "")
 
 
-def _alternatives(name: str, sets: Sequence[Params]) -> str:
-    return ", ".join(dict.fromkeys(_word(params[name]) for params in sets))
+def _alternatives(name: str, sets: Sequence[Params], every: Sequence[Params]) -> str:
+    """The values of one name in some sets; where one of all its values has a comma, that is not what parts them."""
+    separator = " | " if any(", " in _word(params[name]) for params in every) else ", "
+    return separator.join(dict.fromkeys(_word(params[name]) for params in sets))
 
 
 def ranges(names: Sequence[str], order: Sequence[str]) -> str:

@@ -49,6 +49,11 @@ def values(cell: Cell | None) -> Values | None:
     return Values({}, cell.reason or "nothing is said why") if cell.observation is None else Values(leaves(cell.observation))
 
 
+def spelled(value: str) -> str:
+    """A value for people: where it is empty, that is said."""
+    return value or "(nothing)"
+
+
 def why_unknown(cell: Cell | None) -> str:
     """Why a cell tells nothing, in a few words."""
     if cell is None or cell.status == "unknown":

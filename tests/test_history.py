@@ -148,6 +148,11 @@ def test_the_text_puts_what_no_column_shows_in_parentheses() -> None:
     assert "is: 1 -> (2) -> 3" in told(rules, shows("6.1.9", "1"), shows("6.12.3", "3"))
 
 
+def test_the_text_says_of_an_empty_value_that_it_is_nothing() -> None:
+    assert "is: (nothing) -> 3" in told(PLAIN, shows("6.1.9", ""), shows("6.12.3", "3"))
+    assert "a (nothing), b 3" in told(PLAIN, shows("6.1.9", "", "a"), shows("6.1.9", "3", "b"))
+
+
 def test_values_that_never_changed_are_listed_on_demand() -> None:
     columns = (shows("6.1.9", "so"), shows("6.12.3", "so"))
     assert told(PLAIN, *columns).splitlines()[1:] == ["  never changed: 1 value"]

@@ -263,7 +263,8 @@ Sources:
 Documentation that says otherwise, or less:
   It never is.
 
-Seen on Linux with fs=tmpfs, where kernels differ:
+Seen on Linux with fs=tmpfs, as expected on 3 of 3 releases; where they
+  differ:
   6.1.7:
     mount: EPERM
   6.12.3, 6.16.1:
