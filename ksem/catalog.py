@@ -56,8 +56,11 @@ class Behaviour:
 
 
 def named(behaviours: Iterable[Behaviour], name: str) -> Behaviour:
-    """The case of that name. Raises KsemError, with the nearest name."""
+    """The case of that name. Raises KsemError, with the nearest name, or for an area with its cases."""
     known = {one.name: one for one in behaviours}
+    inside = [other for other in known if other.startswith(f"{name}.")]
+    if inside and name not in known:
+        raise KsemError(f"{name!r} is an area, not a case: it has {', '.join(inside)}")
     if name not in known:
         raise KsemError(f"there is no case {name!r}{nearest(name, known)}: `ksem cases` lists the cases")
     return known[name]
@@ -72,9 +75,27 @@ def project(start: Path) -> Path:
 
 
 def behaviours(root: Path) -> list[Behaviour]:
-    """Every case of a project, by name."""
-    files = sorted((root / "cases").rglob("*.py"))
-    return [behaviour(path, root / "cases") for path in files if not path.name.startswith("_")]
+    """Every case of a project, by name. Raises KsemError for the first that is wrong."""
+    return [behaviour(path, root / "cases") for path in _files(root)]
+
+
+def readable(root: Path) -> tuple[list[Behaviour], dict[str, KsemError]]:
+    """The cases of a project that can be used, and by name what is wrong with the others."""
+    found, wrong = [], {}
+    for path in _files(root):
+        try:
+            found.append(behaviour(path, root / "cases"))
+        except KsemError as problem:
+            wrong[_name(path, root / "cases")] = problem
+    return found, wrong
+
+
+def _files(root: Path) -> list[Path]:
+    return sorted(path for path in (root / "cases").rglob("*.py") if not path.name.startswith("_"))
+
+
+def _name(path: Path, cases: Path) -> str:
+    return ".".join(path.relative_to(cases).with_suffix("").parts)
 
 
 def behaviour(path: Path, cases: Path) -> Behaviour:
@@ -83,7 +104,7 @@ def behaviour(path: Path, cases: Path) -> Behaviour:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise KsemError(f"{path}: cannot be read: {error}") from None
-    return _behaviour(".".join(path.relative_to(cases).with_suffix("").parts), path, text)
+    return _behaviour(_name(path, cases), path, text)
 
 
 @functools.cache

@@ -76,13 +76,7 @@ def read(path: Path, behaviours: Iterable[Behaviour], evidence: Iterable[Evidenc
 
     evidence: where values that no expectation knows may come from.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise KsemError(f"{path} is not UTF-8") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        text = error.strerror if isinstance(error, OSError) else str(error)
-        raise KsemError(f"{path}: {text}") from None
+    data = _data(path)
     behaviours = list(behaviours)
     cells: dict[str, list[Cell]] = {}
     for column in evidence:
@@ -104,6 +98,23 @@ def read(path: Path, behaviours: Iterable[Behaviour], evidence: Iterable[Evidenc
         except KsemError as problem:
             raise KsemError(f"{where}: {problem}") from None
     return Design(path.stem, data["title"].strip(), " ".join(data["about"].split()), tuple(reliances))
+
+
+def cases(path: Path) -> set[str]:
+    """The names that a design has for cases, right or wrong. Raises KsemError for a file that cannot be read."""
+    claims = _data(path).get("claim")
+    names = (table.get("case") for table in claims if isinstance(table, dict)) if isinstance(claims, list) else ()
+    return {name for name in names if isinstance(name, str)}
+
+
+def _data(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise KsemError(f"{path} is not UTF-8") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        text = error.strerror if isinstance(error, OSError) else str(error)
+        raise KsemError(f"{path}: {text}") from None
 
 
 def _reliance(table: Any, behaviours: list[Behaviour], cells: Mapping[str, list[Cell]]) -> Reliance:

@@ -104,6 +104,48 @@ def test_a_design_that_is_wrong_keeps_nothing_else_from_being_shown(root: Path, 
     assert prints(capsys, "matrix", "--format", form) == printed.out
 
 
+def test_a_design_that_is_wrong_is_left_out_of_the_list(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "designs/bad.toml").write_text(DESIGN.replace("area.thing", "area.thnig"))
+    assert main(["decide"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == ["DESIGN  CLAIMS  TITLE", "made    1       A design"]
+    assert printed.err.startswith("ksem: left out: ")
+    assert "designs/bad.toml: claim 1 (area.thnig)" in printed.err
+    assert printed.err.count("\n") == 1
+    (root / "designs/made.toml").unlink()
+    assert "designs/bad.toml: claim 1 (area.thnig)" in fails(capsys, "decide")
+
+
+@pytest.mark.parametrize(("command", "status"), [
+    (["decide"], 0), (["decide", "made"], 1), (["cite", "area.thing"], 0), (["repro", "area.thing"], 0),
+    (["history", "area.t*"], 0)])
+def test_a_case_that_is_wrong_stops_only_what_is_about_it(root: Path, command: list[str], status: int,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command) == status
+    before = capsys.readouterr()
+    (root / "cases/area/broken.py").write_text("import nothing_of_that_name\n")
+    assert main(command) == status
+    printed = capsys.readouterr()
+    assert printed.out == before.out
+    line = printed.err.splitlines(keepends=True)[0]
+    assert line.startswith("ksem: left out: ")
+    assert "cases/area/broken.py: cannot be imported" in line
+    assert printed.err == line + before.err
+
+
+@pytest.mark.parametrize("command", [["decide", "made"], ["cite", "area.thing"], ["repro", "area.thing"],
+                                     ["bisect", "area.thing"], ["matrix"], ["drift"], ["history"], ["history", "area.t*"]])
+def test_a_case_that_is_wrong_is_named_where_it_is_needed(root: Path, command: list[str],
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "cases/area/thing.py").write_text("import nothing_of_that_name\n")
+    assert "cases/area/thing.py: cannot be imported" in fails(capsys, *command)
+
+
+def test_of_an_area_the_cases_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'area' is an area, not a case: it has area.thing" in fails(capsys, "cite", "area")
+    assert "'area' is an area, not a case: it has area.thing" in fails(capsys, "history", "area")
+
+
 def test_without_a_design_there_is_nothing_to_decide_on_evidence(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("--results", "--column"):
         assert "name the design that is to be decided on this evidence: made" in fails(capsys, "decide", option, "nowhere")

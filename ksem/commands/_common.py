@@ -24,6 +24,22 @@ def root(options: argparse.Namespace) -> Path:
     return catalog.project(options.project.absolute() if options.project else Path.cwd())
 
 
+def behaviours_for(project: Path, patterns: Collection[str]) -> list[Behaviour]:
+    """The cases, for a command that is about some of them. Raises KsemError when one of those is wrong; another one is told."""
+    found, wrong = catalog.readable(project)
+    for name, problem in wrong.items():
+        if any(fnmatch(name, pattern) for pattern in patterns):
+            raise problem
+    for problem in wrong.values():
+        say(f"ksem: left out: {printable(str(problem))}")
+    return found
+
+
+def behaviour(project: Path, name: str) -> Behaviour:
+    """The case that a command is about. Raises KsemError, with the nearest name."""
+    return catalog.named(behaviours_for(project, [name]), name)
+
+
 def count(text: str) -> int:
     """A number of things, at least one, as argparse takes it."""
     if not text.isdecimal() or int(text) < 1:

@@ -51,7 +51,7 @@ class _Search:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.root = _common.root(options)
-        self.behaviour = catalog.named(catalog.behaviours(self.root), options.case)
+        self.behaviour = _common.behaviour(self.root, options.case)
         self.results = (options.results or self.root / "results").absolute()
         self.sets: list[Params] = selection.parameter_sets(self.behaviour, selection.parsed(options.params))
         self.options: list[str] = options.params

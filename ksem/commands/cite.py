@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ksem import catalog, cite, repro, selection
+from ksem import cite, repro, selection
 from ksem.commands import _common
 from ksem.decider import decider_of, rows_of
 
@@ -28,8 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the text."""
-    behaviours = catalog.behaviours(_common.root(options))
-    behaviour = catalog.named(behaviours, options.case)
+    behaviour = _common.behaviour(_common.root(options), options.case)
     sets = selection.parameter_sets(behaviour, selection.parsed(options.params))
     matrix = _common.matrix_of(options, [behaviour], traces=True, named=[options.on])
     section = matrix.sections[0]

@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 
 from ksem import catalog, decide, designs
-from ksem.catalog import Behaviour
 from ksem.commands import _common
 from ksem.decide import Support
 from ksem.model import KsemError
+from ksem.wrap import printable
 
 HELP = "tell which columns support a design, and from which release on"
 
@@ -26,10 +26,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the decision; 0 when every column that was asked for supports the design."""
     root = _common.root(options)
-    behaviours = catalog.behaviours(root)
     if options.design is None:
-        return _list(options, root, behaviours)
+        return _list(options, root)
     path = designs.find(root, options.design)
+    behaviours = _common.behaviours_for(root, designs.cases(path))
     matrix = _common.matrix_of(options, behaviours)
     design = designs.read(path, behaviours, matrix.columns)
     decisions = decide.decide(design, matrix.columns)
@@ -41,13 +41,23 @@ def run(options: argparse.Namespace) -> int:
     return int(not counted or any(decision.support is not Support.SUPPORTED for decision in counted))
 
 
-def _list(options: argparse.Namespace, root: Path, behaviours: list[Behaviour]) -> int:
-    """Print which designs there are."""
+def _list(options: argparse.Namespace, root: Path) -> int:
+    """Print which designs there are. One that is wrong is told, and is no reason to show no other."""
     names = designs.names(root)
     if not names:
         raise KsemError("there is no design yet: write one as designs/NAME.toml")
     if options.results or options.column:
         raise KsemError(f"name the design that is to be decided on this evidence: {', '.join(names)}")
-    found = [designs.read(designs.find(root, name), behaviours) for name in names]
+    behaviours = _common.behaviours_for(root, ())
+    found, wrong = [], []
+    for name in names:
+        try:
+            found.append(designs.read(designs.find(root, name), behaviours))
+        except KsemError as problem:
+            wrong.append(problem)
+    if not found:
+        raise wrong[0]
+    for one in wrong:
+        _common.say(f"ksem: left out: {printable(str(one))}")
     _common.show_table([("DESIGN", "CLAIMS", "TITLE"), *((one.name, str(len(one.reliances)), one.title) for one in found)])
     return 0

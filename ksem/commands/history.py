@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the histories of the cases."""
-    behaviours = catalog.behaviours(_common.root(options))
+    behaviours = _common.behaviours_for(_common.root(options), options.cases or ["*"])
     names = {one.name for pattern in options.cases for one in _matching(behaviours, pattern)}
     matrix = _common.matrix_of(options, [one for one in behaviours if one.name in names or not options.cases])
     for section in matrix.sections:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ksem import cache, catalog, repro, selection
+from ksem import cache, repro, selection
 from ksem.commands import _common
 from ksem.decider import decider_of, rows_of
 from ksem.guest.case import Params
@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the program, or write it to a file."""
-    behaviour = catalog.named(catalog.behaviours(_common.root(options)), options.case)
+    behaviour = _common.behaviour(_common.root(options), options.case)
     sets = selection.parameter_sets(behaviour, selection.parsed(options.params))
     matrix = _common.matrix_of(options, [behaviour], traces=True, named=[options.on])
     _common.check_column(options.on, matrix)
