@@ -232,11 +232,14 @@ def _sharing(memory: str, bell: str) -> list[str]:
 
 
 def watched() -> list[str]:
-    """What makes the kernel end QEMU when its parent dies, however that comes about."""
+    """What makes the kernel end QEMU when its parent dies, however that comes about.
+
+    It steps back behind whoever directs it, for whom it waits by looking: on as many processors as machines that is 6 %.
+    """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise Unavailable("setpriv is missing: install the package util-linux")
-    return [setpriv, "--pdeathsig", "KILL", "--"]
+    return ["nice", "-n", "10", setpriv, "--pdeathsig", "KILL", "--"]
 
 
 def program() -> str:
