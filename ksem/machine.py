@@ -91,8 +91,8 @@ class Machine:
     def __init__(self, channel: wire.Channel, console: Callable[[], str]) -> None:
         self._agent = self._director = Conversation(channel, console)
         self._sent: dict[str, str] = {}
-        # Whether the agent, and whoever directs, run this very Python, and so its code.
-        self._same = self._director_same = False
+        # Whether the agent runs this very Python, and so its code.
+        self._same = False
         self._missing: dict[tuple[str, ...], str | None] = {}
         # A run that is under way, and what it is answered if that needs no run.
         self.ahead: Request | None = None
@@ -111,7 +111,7 @@ class Machine:
         """Go by what the far side said of itself, now or before it was saved."""
         if greeting.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {greeting.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
-        self._same = self._director_same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
+        self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
 
     def awake(self) -> None:
         """Start the agent of a kernel that is ours alone, and tell it what it cannot know if it was saved before."""
@@ -131,7 +131,7 @@ class Machine:
         director = Conversation(channel, self._agent.last_words, "director")
         director.receive(MARGIN, "the director did not start")
         director.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": dict(given)}, "started")
-        self._director, self._director_same = director, True
+        self._director = director
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of."""
@@ -169,7 +169,9 @@ class Machine:
         if reason:
             return
         if self._sent.get(request.module) != request.source:
-            sent = [_code(request.source, request.filename, True)] if self._director_same else request.source
+            # A director beside us runs this very Python whatever the machine has.
+            same = self._same or self._director is not self._agent
+            sent = [_code(request.source, request.filename, True)] if same else request.source
             self._director.send({"load": {request.module: sent}}, "loaded")
             self._sent[request.module] = request.source
         self._director.send({"run": {"case": request.module, "params": dict(request.params), "deadline": request.deadline}},

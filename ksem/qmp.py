@@ -6,7 +6,6 @@ waited for longer than PATIENCE.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import time
@@ -23,7 +22,7 @@ class MonitorError(Exception):
 
 
 class Monitor:
-    """One conversation. Closed with `close`."""
+    """One conversation; the connection is the caller's to close."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -64,11 +63,6 @@ class Monitor:
             if message.get("event") == name:
                 data: Mapping[str, Any] = message.get("data", {})
                 return data
-
-    def close(self) -> None:
-        """End it."""
-        with contextlib.suppress(OSError):
-            self._socket.close()
 
     def _message(self, deadline: float) -> dict[str, Any]:
         while b"\n" not in self._buffer:

@@ -23,8 +23,8 @@ from ksem.qmp import MonitorError
 from ksem.vm import VirtualMachine
 
 PRISTINE = True
-# Seconds until a boot under KVM, which takes one, is given up for emulation; and until a restored machine is.
-KVM_BOOT, RESTORE = 20.0, 20.0
+# Seconds until a boot under KVM, which takes one, is given up for emulation.
+KVM_BOOT = 20.0
 
 
 @contextlib.contextmanager

@@ -24,6 +24,10 @@ from ksem.guest.executor import (
     over,
 )
 
+# What every loop does with the call at rbx: make it, and compare the stack with what it was; then keep the result, go to the
+# next call, and test whether that may be made.
+MAKE = bytes.fromhex("488b4b40 488b39 488b7310 488b5318 4c8b5320 4c8b4328 4c8b4b30 488b03 4989e4 0f05 4939e4")
+KEEP = bytes.fromhex("48894338 488b4b48 4883c350 4885c8")
 # The loop of a process; rsp is its mailbox, and the stack that it never uses. Offsets: 0 state (0 waits, 1 is to work,
 # 2 is done), 8 first call, 16 end of the calls, 24 how long to wait for work. A call is ten words: number, six
 # arguments, result, where the first argument is to be taken from, and a mask: all ones where a failure ends the turn.
@@ -33,9 +37,8 @@ _LOOP = bytes.fromhex(
     "83f892 75e0 31ff b8e7000000 0f05"                  # ETIMEDOUT: exit_group(0), or wait on
     "488b5c2408"                                        # work: from the first call
     "483b5c2410 7339"                                   # next: to the end, then done
-    "488b4b40 488b39 488b7310 488b5318 4c8b5320 4c8b4328 4c8b4b30 488b03"
-    "4989e4 0f05 4939e4 75a3"                           # the call; on another stack we are its child, which waits
-    "48894338 488b4b48 4883c350 4885c8 79c0"            # its result; next, unless it failed and must not
+) + MAKE + bytes.fromhex("75a3") + KEEP + bytes.fromhex(  # on another stack we are its child, which waits
+    "79c0"                                              # next, unless it failed and must not
     "c7042402000000 4889e7 be01000000 89f2 b8ca000000 0f05"  # done: say so, futex(mailbox, FUTEX_WAKE, 1)
     "e975ffffff"
 )
@@ -48,6 +51,8 @@ _BEGIN = bytes.fromhex("4989f1 4889fe bf11010000 31d2 4531d2 4531c0 b838000000 0
 _ETIMEDOUT = -110
 
 _libc = ctypes.CDLL(None)
+
+
 def prctl(option: int, value: int) -> int:
     """prctl(2) for this interpreter itself."""
     return int(_libc.prctl(ctypes.c_int(option), *(ctypes.c_ulong(word) for word in (value, 0, 0, 0))))

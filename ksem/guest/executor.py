@@ -155,7 +155,7 @@ class Arena(abc.ABC):
         self.clear()
 
     def fork(self) -> "Task":
-        """A child of this interpreter, without descriptors but the first three. Signals should be blocked (`block_signals`)."""
+        """A child of the parent of all, with no descriptors but the first three. Signals are to be blocked by then."""
         task = Task(self, self.mailbox(self.shared), self.shared)
         # As it was at first: what becomes of it under one case is not the next one's business.
         task.dumpable = self.around.dumpable

@@ -94,10 +94,10 @@ class Outside(Arena):
 
     def reap(self, pid: int) -> None:
         """See Arena."""
-        self._made([(_KILL, pid, _SIGKILL), (WAIT4, pid, 0, WALL, 0)])
+        self._kill([pid], WALL)
         children = self._children()
         while children:
-            self._made([(_KILL, child, _SIGKILL) for child in children] + [(WAIT4, child, 0, WALL, 0) for child in children])
+            self._kill(children, WALL)
             children = self._children()
 
     def read(self, path: str) -> Optional[str]:
@@ -131,8 +131,11 @@ class Outside(Arena):
                 return
             if time.monotonic() > end:
                 raise Dead("processes %s cannot be killed" % children)
-            self._made([(_KILL, child, _SIGKILL) for child in children]
-                       + [(WAIT4, child, 0, WALL | _WNOHANG, 0) for child in children])
+            self._kill(children, WALL | _WNOHANG)
+
+    def _kill(self, children: Sequence[int], how: int) -> None:
+        """End children of the proxy. how: as wait4(2) is to wait for each of them."""
+        self._made([(_KILL, child, _SIGKILL) for child in children] + [(WAIT4, child, 0, how, 0) for child in children])
 
     def _children(self) -> List[int]:
         """Of the proxy, to which orphans come, too."""

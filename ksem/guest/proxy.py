@@ -16,7 +16,7 @@ import signal
 import struct
 from typing import Any, Dict
 
-from ksem.guest.beside import block_signals, prctl, surroundings
+from ksem.guest.beside import KEEP, MAKE, block_signals, prctl, surroundings
 from ksem.guest.flags import PR
 
 # Where its mailbox is in the arena. Beyond what every mailbox has, at 32 is that of the process whose turn it is, at 40 the
@@ -35,9 +35,8 @@ _LOOP = bytes.fromhex(
     "4889e7 be80000000 89c2 4c8b542418 b8ca000000 0f05 ebe0"  # futex(mailbox, FUTEX_WAIT_PRIVATE, state, how long); wait on
     "488b5c2408"                                        # work: from the first call
     "483b5c2410 7439"                                   # next: to the end, then done
-    "488b4b40 488b39 488b7310 488b5318 4c8b5320 4c8b4328 4c8b4b30 488b03"
-    "4989e4 0f05 4939e4 75ac"                           # the call; on another stack we are its child, which waits
-    "48894338 488b4b48 4883c350 4885c8 79c0"            # its result; next, unless it failed and must not
+) + MAKE + bytes.fromhex("75ac") + KEEP + bytes.fromhex(  # on another stack we are its child, which waits
+    "79c0"                                              # next, unless it failed and must not
     "c7042402000000 4889e7 be81000000 ba01000000 b8ca000000 0f05"  # done: say so, futex(mailbox, FUTEX_WAKE_PRIVATE, 1)
     "e97bffffff"
 )
@@ -49,9 +48,8 @@ _PROXY = bytes.fromhex(
     "8b0424 83f801 7427 83f803 7470 83f804 0f8483000000"  # state == 1? calls. 3? turn. 4? hear
     "ffc9 75e6 488d7c2430 31f6 b823000000 0f05 b901000000 ebd1"  # then nanosleep between two looks
     "488b5c2408 483b5c2410 74b3"                        # calls: as above
-    "488b4b40 488b39 488b7310 488b5318 4c8b5320 4c8b4328 4c8b4b30 488b03"
-    "4989e4 0f05 4939e4 0f85fdfeffff"                   # on another stack we are its child: to the loop
-    "48894338 488b4b48 4883c350 4885c8 79bc e971ffffff"
+) + MAKE + bytes.fromhex("0f85fdfeffff") + KEEP + bytes.fromhex(  # on another stack we are its child: to the loop
+    "79bc e971ffffff"
     "488b7c2420 c70701000000 be81000000 ba01000000 b8ca000000 0f05"  # turn: the mailbox's state to 1, wake
     "488b7c2420 833f02 0f8447ffffff"                    # hear: until its state is 2
     "be80000000 ba01000000 4c8b542428 b8ca000000 0f05 83f892 75d7 e927ffffff"  # or the wait timed out
@@ -66,8 +64,7 @@ def start(memory: Any) -> Dict[str, Any]:
     code[:len(_LOOP + _PROXY)] = _LOOP + _PROXY
     run = ctypes.CFUNCTYPE(None, ctypes.c_ulong)(ctypes.addressof(ctypes.c_char.from_buffer(code)) + len(_LOOP))
     struct.pack_into("=8Q", memory, MAILBOX, 0, 0, 0, 0, 0, 0, 0, _SLEEP)
-    pid = os.fork()
-    if pid == 0:
+    if os.fork() == 0:
         try:
             prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
             prctl(PR.SET_CHILD_SUBREAPER, 1)
@@ -78,5 +75,4 @@ def start(memory: Any) -> Dict[str, Any]:
                 run(base + MAILBOX)
         finally:
             os._exit(1)
-    return {"base": base, "pid": pid, "around": list(surroundings())}
-
+    return {"base": base, "around": list(surroundings())}
