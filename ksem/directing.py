@@ -21,21 +21,23 @@ _FIRST = 252
 
 
 @contextlib.contextmanager
-def directed(machine: Machine, memory: int, bell: int, log: Path) -> Iterator[None]:
-    """Have a machine's cases run here, if it can be: by the memory that we share, and a pipe on which its proxy is heard.
+def directed(machine: Machine, memory: int, bell: int, gate: int, log: Path) -> Iterator[None]:
+    """Have a machine's cases run here, if it can be.
 
-    log: a file for what a case prints. Raises Lost.
+    memory: what we share with it. bell, gate: pipes on which its proxy is heard, and let go on. log: a file for what a case
+    prints. Raises Lost.
     """
     proxy = machine.proxy()
     if proxy is None:
         yield
         return
     with contextlib.ExitStack() as stack:
-        kept = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST) for descriptor in (memory, bell)]
-        for descriptor in kept:
-            stack.callback(os.close, descriptor)
+        kept = {}
+        for name, descriptor in (("memory", memory), ("bell", bell), ("gate", gate)):
+            kept[name] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST)
+            stack.callback(os.close, kept[name])
         errors = stack.enter_context(log.open("wb"))
         command = [sys.executable, "-IS", "-c", bootstrap.program()]
-        channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept))
-        machine.directed_by(channel, {"memory": kept[0], "offset": init.ARENA, "bell": kept[1], "proxy": proxy})
+        channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
+        machine.directed_by(channel, {**kept, "offset": init.ARENA, "proxy": proxy})
         yield

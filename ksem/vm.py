@@ -10,6 +10,7 @@ Disks are plugged in when the machine is there, whichever way it came about: QEM
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
 import os
 import re
@@ -19,11 +20,12 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ksem import directing
 from ksem.guest import init, wire
 from ksem.guest.disks import FILESYSTEMS, serial
-from ksem.guest.proxy import PORT
+from ksem.guest.proxy import BELL, GATE
 from ksem.machine import Machine
 from ksem.model import Lost, Unavailable
 from ksem.qmp import Monitor, MonitorError
@@ -42,15 +44,26 @@ CONSOLE, SHOWN = 100, 15
 _TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Out of memory")
 
 
+class _Ways(NamedTuple):
+    """Between a proxy in the machine and its director, as descriptors.
+
+    memory: what both see. bell: where the proxy is heard. gate: what to read from to let it go on; passing: QEMU's end of that.
+    """
+
+    memory: int
+    bell: int
+    gate: int
+    passing: int
+
+
 class VirtualMachine:
     """A process of QEMU's, its monitor, and the agent's far side in it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], monitor: Monitor, shared: wire.Shared, memory: int, bell: int,
-                 log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], monitor: Monitor, shared: wire.Shared, ways: _Ways, log: Path) -> None:
         assert process.stdin
         assert process.stdout
         self._process, self._monitor, self._shared, self._log = process, monitor, shared, log
-        self._memory, self._bell = memory, bell
+        self._ways = ways
         self.machine = Machine(wire.Channel(process.stdout.fileno(), process.stdin.fileno(), shared), self.last_words)
 
     def last_words(self) -> str:
@@ -82,7 +95,8 @@ class VirtualMachine:
 
     def directed(self) -> contextlib.AbstractContextManager[None]:
         """Have the cases of its agent, which has started, directed from here. Raises Lost."""
-        return directing.directed(self.machine, self._memory, self._bell, self._log.with_suffix(".cases.log"))
+        ways = self._ways
+        return directing.directed(self.machine, ways.memory, ways.bell, ways.gate, self._log.with_suffix(".cases.log"))
 
     def save(self) -> bytes:
         """Its state; afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too."""
@@ -122,6 +136,8 @@ class VirtualMachine:
         """Begin the conversation with QEMU; see a restored machine run, as it would not hear anything before."""
         with self._lost():
             self._monitor.greet()
+            # QEMU asked not to be kept waiting when it opened its lines.
+            fcntl.fcntl(self._ways.passing, fcntl.F_SETFL, os.O_DIRECT)
             if restored and self._monitor.ask("query-status")["status"] != "running":
                 self._monitor.event("RESUME")
 
@@ -160,15 +176,26 @@ def _started(words: list[str], files: list[int], seen: bool, log: Path) -> Itera
         shared = wire.Shared(memoryview(mmap.mmap(memory, init.SHARED))[:init.TALK], upper=False, seen=seen)
         bell, ringing = os.pipe()
         stack.callback(os.close, bell)
+        ways = _Ways(memory, bell, *_gate(stack))
         # Who hears the bell is to hear that QEMU is gone: nobody else keeps that end.
         with theirs, open(ringing, "wb"):
             process = subprocess.Popen(
-                [*watched(), *words, *_sharing(f"/proc/self/fd/{memory}", f"/proc/self/fd/{ringing}"),
+                [*watched(), *words, *_sharing(f"/proc/self/fd/{memory}", f"/proc/self/fd/{ringing}", ways.passing),
                  "-chardev", f"socket,id=monitor,fd={theirs.fileno()}", "-mon", "chardev=monitor,mode=control"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                pass_fds=[*files, memory, ringing, theirs.fileno()], start_new_session=True, bufsize=0)
+                pass_fds=[*files, memory, ringing, ways.passing, theirs.fileno()], start_new_session=True, bufsize=0)
         stack.callback(_ended, process)
-        yield VirtualMachine(process, Monitor(ours), shared, memory, bell, log)
+        yield VirtualMachine(process, Monitor(ours), shared, ways, log)
+
+
+def _gate(stack: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe that holds one thing that was written and no more; to read from it never waits."""
+    gate, passing = os.pipe2(os.O_DIRECT)
+    stack.callback(os.close, gate)
+    stack.callback(os.close, passing)
+    fcntl.fcntl(gate, fcntl.F_SETPIPE_SZ, mmap.PAGESIZE)
+    os.set_blocking(gate, False)
+    return gate, passing
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
@@ -205,7 +232,7 @@ def command(accelerator: str, log: Path) -> list[str]:
 def shape(accelerator: str) -> list[bytes]:
     """What of QEMU shapes a machine that is saved: its command line, and the very program."""
     found = os.stat(program())
-    words = [*command(accelerator, Path("console")), *_sharing("memory", "bell"), CMDLINE]
+    words = [*command(accelerator, Path("console")), *_sharing("memory", "bell", 0), CMDLINE]
     return [*(word.encode() for word in words), b"%d %d" % (found.st_size, found.st_mtime_ns)]
 
 
@@ -221,14 +248,16 @@ def _drives(images: Mapping[str, Path]) -> list[str]:
         "-drive", f"if=none,id={name},format=raw,snapshot=on,file={_escaped(path)}")]
 
 
-def _sharing(memory: str, bell: str) -> list[str]:
+def _sharing(memory: str, bell: str, gate: int) -> list[str]:
     """Memory that we and the machine both see, where ksem.guest.init looks for it; saved and restored with the machine.
 
-    And a port at which a proxy in the machine rings.
+    And the ports at which a proxy in the machine rings, and waits: as QEMU uses the gate's own descriptor, we can have it wait.
     """
     return ["-object", f"memory-backend-file,id=shared,mem-path={memory},size={init.SHARED},share=on",
             "-device", f"ivshmem-plain,memdev=shared,addr={init.SLOT},master=on",
-            "-chardev", f"file,id=bell,path={bell}", "-device", f"isa-debugcon,iobase={PORT},chardev=bell"]
+            "-chardev", f"file,id=bell,path={bell}", "-device", f"isa-debugcon,iobase={BELL},chardev=bell",
+            "-add-fd", f"set=1,fd={gate}", "-chardev", "file,id=gate,append=on,path=/dev/fdset/1",
+            "-device", f"isa-debugcon,iobase={GATE},chardev=gate"]
 
 
 def watched() -> list[str]:

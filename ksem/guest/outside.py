@@ -4,6 +4,7 @@ Contract: the standard library and ksem.guest; it runs on the host, where an int
 code: `observe` knows nothing of where it runs. The proxy is the parent of all processes, in the director's stead.
 """
 
+import contextlib
 import mmap
 import os
 import select
@@ -36,7 +37,7 @@ from ksem.guest.executor import (
     Task,
     over,
 )
-from ksem.guest.proxy import CALLS, DONE, MAILBOX, TURN, WAIT
+from ksem.guest.proxy import CALLS, DONE, MAILBOX, REST, TURN, WAIT
 from ksem.guest.wire import Channel
 
 _KILL, _ACCESS, _NANOSLEEP, _CLOCK_GETTIME = 62, 21, 35, 228
@@ -47,21 +48,21 @@ _SHORT, _TEXT, _FOUND, _LENGTH = OWN + 32768, OWN + 32784, OWN + 36864, 28000
 PATIENCE = 5.0
 
 
-def main(channel: Channel, sources: Any, memory: int, offset: int, bell: int, proxy: Any) -> None:
+def main(channel: Channel, sources: Any, memory: int, offset: int, bell: int, gate: int, proxy: Any) -> None:
     """Serve as an agent does.
 
-    memory, offset: a descriptor of what both see, and where the arena is in it. bell: a descriptor on which the proxy is heard.
-    proxy: what `proxy.start` told.
+    memory, offset: a descriptor of what both see, and where the arena is in it. bell, gate: descriptors on which the proxy is
+    heard, and let go on; to read from the second never waits. proxy: what `proxy.start` told.
     """
     shared = mmap.mmap(memory, SIZE, offset=offset)
-    agent.serve(channel, agent.Agent(Outside(shared, bell, proxy["base"], Surroundings(*proxy["around"])), sources))
+    agent.serve(channel, agent.Agent(Outside(shared, bell, gate, proxy["base"], Surroundings(*proxy["around"])), sources))
 
 
 class Outside(Arena):
     """Of a director that the processes cannot see."""
 
-    def __init__(self, memory: Any, bell: int, base: int, around: Surroundings) -> None:
-        self._bell = bell
+    def __init__(self, memory: Any, bell: int, gate: int, base: int, around: Surroundings) -> None:
+        self._bell, self._gate = bell, gate
         struct.pack_into("=qq", memory, _SHORT, 0, 500000)
         super().__init__(memory, base, around)
         self._proxy = Task(self, MAILBOX, self.shared)
@@ -99,6 +100,7 @@ class Outside(Arena):
         while children:
             self._kill(children, WALL)
             children = self._children()
+        self._tell(REST)
 
     def read(self, path: str) -> Optional[str]:
         """See Arena."""
@@ -123,11 +125,15 @@ class Outside(Arena):
     def recover(self) -> None:
         """See Arena. Raises Dead when that cannot be: another machine is needed then."""
         end = time.monotonic() + PATIENCE
-        if self._state(MAILBOX) not in (0, DONE):
+        state = self._state(MAILBOX)
+        if state not in (REST, DONE):
+            # Who died may have told it, and not let it go on.
+            self._tell(state)
             self._heard(PATIENCE)
         while True:
             children = self._children()
             if not children:
+                self._tell(REST)
                 return
             if time.monotonic() > end:
                 raise Dead("processes %s cannot be killed" % children)
@@ -158,8 +164,14 @@ class Outside(Arena):
         return struct.unpack_from("=%dq" % ((end - place) // 8), self.memory, place)[7::10]
 
     def _do(self, state: int) -> None:
-        struct.pack_into("=I", self.memory, MAILBOX, state)
+        self._tell(state)
         self._heard(None)
+
+    def _tell(self, state: int) -> None:
+        """Let the proxy see a state. It looks before it goes through the gate: one that is not there yet need not wait."""
+        struct.pack_into("=I", self.memory, MAILBOX, state)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._gate, 1)
 
     def _heard(self, patience: Optional[float]) -> None:
         """Wait until the proxy has done what it was told."""

@@ -1,9 +1,13 @@
 """The process in a machine by which a director outside of it acts: the parent of all processes of a case.
 
 Contract: the standard library, `executor`, `beside`. It makes the calls that it finds in its mailbox, as those processes do,
-and hands turns on to them; but it waits by looking, as the director, who writes to the same memory, can wake nobody. When it
-is done it writes to a port, behind which QEMU has a line to the director. So `observe` need not run where a processor is
-emulated: there an interpreter is 15 times slower, and took half of all time.
+and hands turns on to them. So `observe` need not run where a processor is emulated: there an interpreter is 15 times slower,
+and took half of all time.
+
+The director writes to the same memory, but can wake nobody in the machine. Two ports do what a futex would. When the proxy is
+done it writes to one, the bell, behind which QEMU has a line to the director. Then it writes to the other, the gate: QEMU does
+not come back from that until the director takes what was written before. So a machine whose director has the word takes no
+time at all, and its clock goes on; between cases, when others in it are to run, it only looks now and then.
 
 That memory belongs to a device: a futex in it must be private, and so wakes nobody who has another memory. Those few look again
 every other moment.
@@ -21,12 +25,12 @@ from ksem.guest.flags import PR
 
 # Where its mailbox is in the arena. Beyond what every mailbox has, at 32 is that of the process whose turn it is, at 40 the
 # address of how long to wait for its end before saying so, at 48 how long to sleep between two looks when nothing comes.
-# State 1 is to make calls, 3 to have a turn made, 4 to wait on for it, 2 is done.
+# State 1 is to make calls, 3 to have a turn made, 4 to wait on for it, 2 is done, 0 that there is no case.
 MAILBOX = 2048
-CALLS, DONE, TURN, WAIT = 1, 2, 3, 4
-# An I/O port that nothing else in such a machine has (the debug console of a BIOS).
-PORT = 0x402
-# Nanoseconds: about what a director on a busy host takes for an answer, and a look costs it.
+REST, CALLS, DONE, TURN, WAIT = 0, 1, 2, 3, 4
+# I/O ports that nothing else in such a machine has (the first is the debug console of a BIOS).
+BELL, GATE = 0x402, 0x403
+# Nanoseconds between two looks while there is no case.
 _SLEEP = 60000
 _IOPERM = 173
 # As of `beside`, for private futexes, and with no end to waiting.
@@ -42,17 +46,17 @@ _LOOP = bytes.fromhex(
 )
 # proxy(mailbox), right behind the loop: never returns.
 _PROXY = bytes.fromhex(
-    "4889fc eb0d"
-    "c7042402000000 ba02040000 ee"                      # done: say so, out(PORT)
-    "b9204e0000"                                        # 20,000 looks:
-    "8b0424 83f801 7427 83f803 7470 83f804 0f8483000000"  # state == 1? calls. 3? turn. 4? hear
-    "ffc9 75e6 488d7c2430 31f6 b823000000 0f05 b901000000 ebd1"  # then nanosleep between two looks
-    "488b5c2408 483b5c2410 74b3"                        # calls: as above
-) + MAKE + bytes.fromhex("0f85fdfeffff") + KEEP + bytes.fromhex(  # on another stack we are its child: to the loop
-    "79bc e971ffffff"
+    "4889fc eb13"
+    "c7042402000000 ba02040000 ee"                      # done: say so, out(BELL)
+    "ba03040000 ee"                                     # gate: out(GATE)
+    "8b0424 83f801 741f 83f802 74ed 83f803 7463 83f804 747a"  # look: state == 1? calls. 2? gate. 3? turn. 4? hear
+    "488d7c2430 31f6 b823000000 0f05 ebd9"              # rest: nanosleep, and look again
+    "488b5c2408 483b5c2410 74ba"                        # calls: as above
+) + MAKE + bytes.fromhex("0f8504ffffff") + KEEP + bytes.fromhex(  # on another stack we are its child: to the loop
+    "79bc e978ffffff"
     "488b7c2420 c70701000000 be81000000 ba01000000 b8ca000000 0f05"  # turn: the mailbox's state to 1, wake
-    "488b7c2420 833f02 0f8447ffffff"                    # hear: until its state is 2
-    "be80000000 ba01000000 4c8b542428 b8ca000000 0f05 83f892 75d7 e927ffffff"  # or the wait timed out
+    "488b7c2420 833f02 0f844effffff"                    # hear: until its state is 2
+    "be80000000 ba01000000 4c8b542428 b8ca000000 0f05 83f892 75d7 e92effffff"  # or the wait timed out
 )
 
 
@@ -63,7 +67,7 @@ def start(memory: Any) -> Dict[str, Any]:
                      prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     code[:len(_LOOP + _PROXY)] = _LOOP + _PROXY
     run = ctypes.CFUNCTYPE(None, ctypes.c_ulong)(ctypes.addressof(ctypes.c_char.from_buffer(code)) + len(_LOOP))
-    struct.pack_into("=8Q", memory, MAILBOX, 0, 0, 0, 0, 0, 0, 0, _SLEEP)
+    struct.pack_into("=8Q", memory, MAILBOX, REST, 0, 0, 0, 0, 0, 0, _SLEEP)
     if os.fork() == 0:
         try:
             prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
@@ -71,7 +75,7 @@ def start(memory: Any) -> Dict[str, Any]:
             os.setsid()
             block_signals()
             os.closerange(3, 256)
-            if not ctypes.CDLL(None).syscall(ctypes.c_long(_IOPERM), ctypes.c_ulong(PORT), ctypes.c_ulong(1), ctypes.c_int(1)):
+            if not ctypes.CDLL(None).syscall(ctypes.c_long(_IOPERM), ctypes.c_ulong(BELL), ctypes.c_ulong(2), ctypes.c_int(1)):
                 run(base + MAILBOX)
         finally:
             os._exit(1)
