@@ -30,6 +30,11 @@ def described(loss: Lost) -> str:
     return f"{reason}; the console ended with:\n{console}" if console else reason
 
 
+def oopsed(console: str) -> bool:
+    """Whether a kernel that is still there should have died: what it shows from then on counts for nothing."""
+    return any(words.endswith("oopsed") and sign in console for sign, words in _DEATHS.items())
+
+
 def _death(console: str) -> str:
     """What the kernel itself says that befell it, with the functions on top of its stack; nothing if it says nothing."""
     words = next((words for sign, words in _DEATHS.items() if sign in console), "")

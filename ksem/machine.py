@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ksem.guest
-from ksem import lines
+from ksem import lines, losses
 from ksem.conversation import MARGIN, Conversation
 from ksem.guest import wire
 from ksem.model import Answer, KsemError, Lost
@@ -148,6 +148,8 @@ class Machine:
             self._begin(request)
         self.ahead = None
         answer = self._answer(request)
+        if losses.oopsed(self._agent.last_words()):
+            raise self._agent.lost("the machine went on")
         if following is not None:
             # If that fails, it is the next request that will find out.
             with contextlib.suppress(Lost):

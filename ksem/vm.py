@@ -41,7 +41,8 @@ CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check rdinit=
 ENDING = 1.0
 # Of the console: how many lines are searched for what befell the kernel, and how many are shown.
 CONSOLE, SHOWN = 100, 15
-_TROUBLE = re.compile(r"Kernel panic|BUG:|Oops|general protection|soft lockup|Out of memory")
+_PANIC = "Kernel panic"
+_TROUBLE = re.compile(rf"{_PANIC}|BUG:|Oops|general protection|soft lockup|Out of memory")
 
 
 class _Ways(NamedTuple):
@@ -73,7 +74,10 @@ class VirtualMachine:
             lines = self._process.stderr.read().decode("utf-8", "replace").splitlines()
         recent = [line.rstrip() for line in lines[-CONSOLE:]]
         start = next((number for number, line in enumerate(recent) if _TROUBLE.search(line)), max(0, len(recent) - SHOWN))
-        return "\n".join(recent[start:start + SHOWN])
+        end = start + SHOWN
+        # A panic because of an oops comes after all that is said of that.
+        panic = [line for line in recent[end:] if _PANIC in line][:1]
+        return "\n".join([*recent[start:end - len(panic)], *panic])
 
     def fate(self) -> str:
         """What became of a machine that does not answer: whether it hangs, ended, or lost its QEMU."""

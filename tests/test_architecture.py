@@ -37,7 +37,7 @@ ALLOWED = {
     "ksem.vm": (MODEL, "ksem.guest", "ksem.directing", "ksem.machine", "ksem.qmp"),
     "ksem.bootstrap": ("ksem.machine", "ksem.guest.wire"),
     "ksem.conversation": (MODEL, "ksem.guest.wire"),
-    "ksem.machine": (MODEL, "ksem.guest", "ksem.lines", "ksem.conversation"),
+    "ksem.machine": (MODEL, "ksem.guest", "ksem.lines", "ksem.losses", "ksem.conversation"),
     "ksem.directing": ("ksem.bootstrap", "ksem.guest.init", "ksem.machine"),
     "ksem.judge": (MODEL, CASE),
     "ksem.matrix": (MODEL, CASE, "ksem.judge", "ksem.catalog"),

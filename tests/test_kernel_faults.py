@@ -6,6 +6,7 @@ answers.
 
 from __future__ import annotations
 
+import base64
 import os
 import select
 import signal
@@ -14,11 +15,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import doctored
 import project
 import pytest
 from test_faults import ended, processes_of
 
-from ksem import store
+from ksem import catalog, kernels, store
 from ksem.model import Cell
 
 COLUMN = "debian-5.10"
@@ -53,12 +55,35 @@ for text in ("garbage", "00000000 . {}", "00000000 : 0 10", "00000000 : 99999999
     "never_ends": faulty("while True:\n    pass", more="deadline=0.5, "),
     "calls_for_ever": faulty("while True:\n    lab.getuid()", more="deadline=60.0, "),
 }
+# Has the kernel run instructions of ours, as the init function of a module.
+LOADS = """import base64
+module = base64.b64decode("{0}")
+{1}
+lab.getuid()
+arena = lab.task.arena
+arena.clear()
+INIT_MODULE = 175
+result, = lab.task.calls([(INIT_MODULE, arena.put(module), len(module), arena.text(""))])"""
+# cli; jmp to itself. xor eax,eax; mov [rax],ecx; a nop.
+HANG, OOPS = b"\xfa\xeb\xfe", b"\x31\xc0\x89\x08\x90"
 OBSERVED = ("observed", "")
+def loading(instructions: bytes, first: str = "", more: str = "") -> str:
+    """A case that loads a module with these instructions. first: is done before."""
+    column, = catalog.columns(project.ROOT, [COLUMN])
+    directory = kernels.source_of(column).resolve(column, print).modules
+    assert directory is not None
+    module = doctored.module(directory, "dummy", instructions)
+    return faulty(LOADS.format(base64.b64encode(module).decode(), first), more)
+
+
 # Their verdicts, and how their reasons begin.
 EXPECTED = {
     "panics": ("lost", "the kernel panicked in sysrq_handle_crash < __handle_sysrq < write_sysrq_trigger: "),
     "reboots": ("lost", "the machine ended: "), "kills_all": ("lost", "the machine hangs: "),
     "takes_all_memory": ("lost", "the kernel ran out of memory"),
+    "turns_interrupts_off": ("lost", "the machine hangs: "),
+    "oopses": ("lost", "the kernel oopsed in dummy_init_module: the machine went on; "),
+    "oopses_and_panics": ("lost", "the kernel panicked in dummy_init_module: "),
     "fills_the_root": OBSERVED, "unmounts_proc": OBSERVED, "writes_to_the_line": OBSERVED,
     "floods_the_host": ("broken", "no answer"), "never_ends": ("broken", "no answer within 0.5 s"),
     "calls_for_ever": ("broken", "RuntimeError: a case may make 5000 calls"),
@@ -76,8 +101,11 @@ def left_behind(made: Path) -> list[str]:
 
 def test_each_fault_costs_its_own_case(tmp_path: Path) -> None:
     """Between any two of them is a case that is fine."""
-    fine = {f"{name}_then_fine": project.FINE for name in FAULTS}
-    made = project.make(tmp_path, **FAULTS, **fine)
+    faults = {**FAULTS, "turns_interrupts_off": loading(HANG, more="deadline=0.5, "), "oopses": loading(OOPS),
+              "oopses_and_panics": loading(OOPS, 'lab.write_file("/proc/sys/kernel/panic_on_oops", "1")')}
+    assert set(faults) == set(EXPECTED)
+    fine = {f"{name}_then_fine": project.FINE for name in faults}
+    made = project.make(tmp_path, **faults, **fine)
     done = project.ksem(made, "run", COLUMN)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -88,7 +116,7 @@ def test_each_fault_costs_its_own_case(tmp_path: Path) -> None:
         assert found[name].reason.startswith(reason)
     assert "Kernel panic - not syncing: sysrq triggered crash" in found["panics"].reason
     assert "Out of memory: Killed process" in found["takes_all_memory"].reason
-    assert done.stderr.count("trying again on another machine") == 4
+    assert done.stderr.count("trying again on another machine") == 7
     assert left_behind(made) == []
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ksem.losses import described
+from ksem.losses import described, oopsed
 from ksem.model import Lost
 
 PANIC = """[    3.795257] Kernel panic - not syncing: sysrq triggered crash
@@ -52,6 +52,11 @@ def test_the_cause_comes_first(console: str, fate: str, cause: str) -> None:
 def test_the_same_death_is_the_same_at_another_time_and_address() -> None:
     other = PANIC.replace("3.7", "9.1").replace("+0x16/0x20", "+0x19/0x28").replace(".cold", ".isra.0.cold")
     assert loss(PANIC).partition(";")[0] == loss(other).partition(";")[0]
+
+
+@pytest.mark.parametrize(("console", "expected"), [(OOPS, True), (PANIC, False), (MEMORY, False), ("", False)])
+def test_a_kernel_that_oopsed_is_not_asked_on(console: str, expected: bool) -> None:
+    assert oopsed(console) == expected
 
 
 def test_no_terminal_obeys_a_console() -> None:
