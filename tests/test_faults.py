@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import signal
 import subprocess
@@ -124,6 +125,36 @@ def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signa
         os.close(descriptor)
     assert [one.column for one in store.read(made / "results")] in ([], [COLUMN])
     assert [path.name for path in (made / "results").glob(".*")] == []
+
+
+# As many as a run of some seconds has.
+SETS = project.FINE.replace("expect=", "params={'number': tuple(range(40))}, expect=").replace("(lab)", "(lab, number)")
+
+
+@pytest.mark.parametrize("moment", range(5))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_may_be_ended_at_any_moment(tmp_path: Path, number: signal.Signals, moment: int) -> None:
+    """Whatever it is at: it starts, restores, runs, stores, or is over."""
+    made = project.make(tmp_path / "made", a_panics=PANICS, b_sets=SETS, c_sets=SETS)
+    files = tmp_path / "files"
+    files.mkdir()
+    command = [*project.COMMAND, "run", COLUMN, "debian-7.3", "-n", "2"]
+    patience = random.uniform(0.1, 6.0)
+    run = subprocess.Popen(command, cwd=made, env={**project.environment(), "TMPDIR": str(files)}, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        run.wait(patience)
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, number) if number is signal.SIGINT else run.send_signal(number)
+    said = run.communicate()[1]
+    machines = processes_of(made)
+    when = f"{number.name} after {patience} s; {said}"
+    assert all(ended(machine) for machine in machines), when
+    for machine in machines:
+        os.close(machine)
+    assert "Traceback" not in said, when
+    assert {one.column for one in store.read(made / "results")} <= {COLUMN, "debian-7.3"}, when
+    assert list(files.iterdir()) == list((made / "results").glob(".*")) == [], when
 
 
 def processes_of(directory: Path) -> list[int]:

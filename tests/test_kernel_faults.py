@@ -7,6 +7,7 @@ answers.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import select
 import signal
@@ -155,6 +156,36 @@ def test_a_machine_that_is_ended_or_stopped_once_makes_its_case_flaky(tmp_path: 
     assert found["b_tells"].observation is None
     assert found["b_tells"].reason.startswith("observed at the second try, lost at the first: QEMU was " + fate)
     assert "flaky" in shown
+    assert said.count("trying again on another machine") == 1
+    assert left_behind(made) == []
+
+
+def directors(run: int) -> list[int]:
+    """Descriptors of the interpreters, without site-packages, that a run has begun."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == run and b"-IS" in path.read_bytes().split(b"\0"):
+                found.append(os.pidfd_open(int(path.parent.name)))
+    return found
+
+
+def test_a_director_that_is_killed_once_makes_its_case_flaky(tmp_path: Path) -> None:
+    made = project.make(tmp_path, a_fine=project.FINE, b_tells=TELLS, c_fine=project.FINE)
+    log = made / "results" / "logs" / f"{COLUMN}.log"
+    run = subprocess.Popen([*project.COMMAND, "run", COLUMN], cwd=made, env=project.environment(), text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: log.exists() and b"the case is there" in log.read_bytes())
+    director, = directors(run.pid)
+    signal.pidfd_send_signal(director, signal.SIGKILL)
+    os.close(director)
+    said = run.communicate()[1]
+    assert run.returncode == 1
+    found = cells(made / "results")
+    assert {name: cell.status for name, cell in found.items()} == {
+        "a_fine": "observed", "b_tells": "flaky", "c_fine": "observed"}
+    assert "the director did not answer: the other side is gone" in found["b_tells"].reason
     assert said.count("trying again on another machine") == 1
     assert left_behind(made) == []
 

@@ -140,6 +140,8 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     # What would cost every process a second at its end, for nothing: to import hypothesis, where it is installed, and to look
     # for garbage in all that is there, over and over.
     arguments += ["-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
+    # What would leave a directory for each worker.
+    arguments += ["-p", "no:tmpdir"]
     if workers != "1":
         columns = runner.longest_first(columns)
         arguments += ["-n", workers]
