@@ -90,8 +90,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
 def _check_kernel(column: Column, kernel: Kernel, running: Machine) -> None:
     """Raise Unavailable for a machine that was there already and boots another kernel than the column's."""
     told = running.environment(())
-    release = upstream_release(str(told["release"]), str(told["version"]))
-    own = CMDLINE not in str(told["cmdline"])
+    release = upstream_release(told["release"], told["version"])
+    own = CMDLINE not in str(told.get("cmdline"))
     if own != (kernel.image is None) or (not own and release != kernel.release):
         raise Unavailable(f"{column.name}: {column.machine} was made with {'its own' if own else 'another'} kernel, {release}: "
                           f"vagrant destroy {column.machine} first")
