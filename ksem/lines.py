@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ksem.guest.trace import spelled
+from ksem.guest.trace import LIMIT, spelled
 
 # How many different events are remembered; a whole catalogue has some ten thousand.
 REMEMBERED = 1 << 16
@@ -63,7 +63,10 @@ def check_event(event: Any) -> None:
 
 
 def trace(events: list[Any], pids: Mapping[str, str]) -> tuple[str, ...]:
-    """Raw events as ksem.guest.trace spells them, a line each. Raises what it raises for what is no event."""
+    """Raw events as ksem.guest.trace spells them, a line each. Raises what it raises for what is no event, ValueError for more
+    than a case may have."""
+    if len(events) > LIMIT:
+        raise ValueError(f"{len(events)} events")
     lines = [_spelled(marshal.dumps(event, 2)) for event in events]
     if pids:
         # Process ids stand in paths alone.

@@ -30,8 +30,9 @@ ENTROPY = 64
 # What a machine starts with, and need not be sent.
 STARTERS = ("__init__", "handover", "init", "loader", "wire")
 STATUSES = ("observed", "unsupported", "broken")
-# Characters that a machine may say: in a reason or a traceback, in each of uname(2)'s texts, of all that surrounds it.
-TEXT, UNAME, ENVIRONMENT = 20_000, 64, 100_000
+# Characters that a machine may say: in a reason or a traceback, in each of uname(2)'s texts, of all that surrounds it, and of
+# what a case observed.
+TEXT, UNAME, ENVIRONMENT, OBSERVATION = 20_000, 64, 100_000, 100_000
 
 
 def guest_modules(compiled: bool) -> dict[str, str | list[str]]:
@@ -67,6 +68,13 @@ def _with_source(traceback: str, filename: str, text: str) -> str:
     return re.sub(rf'^  File "{re.escape(filename)}", line (\d{{1,6}}), in .*$(?!\n    )',
                   lambda place: f"{place.group()}\n    {lines.get(int(place.group(1)), '').strip()}".rstrip(),
                   traceback, flags=re.MULTILINE)
+
+
+def tail(log: Path, size: int = 65536) -> str:
+    """The end of a log, which may be of any length: what a machine prints is its own affair."""
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+        return file.read(size).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -148,9 +156,8 @@ class Machine:
         Raises Lost, also for what is none: it becomes part of the evidence, and texts of any length would.
         """
         told = self._agent.ask({"environment": sorted(options)}, "release")
-        release, version = told["release"], told.get("version")
-        # As long as uname(2) has them.
-        if not all(isinstance(text, str) and len(text) <= UNAME for text in (release, version)) or len(repr(told)) > ENVIRONMENT:
+        is_uname = all(isinstance(text, str) and len(text) <= UNAME for text in (told["release"], told.get("version")))
+        if not is_uname or len(repr(told)) > ENVIRONMENT:
             raise self._agent.lost("the agent answered with an environment that is none")
         return told
 
@@ -208,6 +215,8 @@ class Machine:
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, StopIteration) as error:
             raise self._agent.lost(f"the agent sent a trace that cannot be read ({error!r:.200})") from error
         observation = answer.get("observation")
+        if len(repr(observation)) > OBSERVATION:
+            raise self._agent.lost(f"the agent observed more than {OBSERVATION} characters")
         if isinstance(observation, dict) != (answer["status"] == "observed"):
             raise self._agent.lost(f"the agent answered {answer['status']} with the observation {observation!r:.80}")
         return Answer(answer["status"], observation, _short(answer.get("reason", "")),

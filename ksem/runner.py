@@ -197,7 +197,7 @@ class Runner:
 
     @staticmethod
     def release(inside: Mapping[str, Any]) -> str:
-        """The upstream release that a machine says it has. Raises Lost for what is none: no command could read such evidence."""
+        """The upstream release of a machine, by what it says. Raises Lost for what is none: no command reads such evidence."""
         release = upstream_release(inside["release"], inside["version"])
         try:
             release_key(release)

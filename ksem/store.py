@@ -1,7 +1,8 @@
 """Evidence on disk: results/COLUMN.json and results/traces/CASE.json, the same bytes for the same observations.
 
 Contract: the standard library, `model`, `lines`, `cache` (for atomic writes). Nothing is judged here. Files may be anybody's:
-what is read has the shape that ksem/schemas describe, so that nobody else need look. A trace is stored once, under the digest of its events, where several columns agree. A file that cannot be read is never overwritten.
+what is read has the shape that ksem/schemas describe, so that nobody else need look. A trace is stored once, under the digest
+of its events, where several columns agree. A file that cannot be read is never overwritten.
 
 Schema 1: the first.
 """
@@ -28,8 +29,8 @@ SCHEMA = 1
 # Traces of this machine alone are kept apart, as its evidence is not for version control.
 TRACES, OWN_TRACES = "traces", "traces-here"
 STATUSES = ("observed", "unsupported", "broken", "lost", "flaky")
-# The name of a case, of which that of a file is made.
-_CASE = re.compile(r"\w[\w.-]{,200}")
+# Characters of the name of a column, and the name of a case: files are called so.
+NAME, _CASE = 255, re.compile(r"\w[\w.-]{,200}")
 
 
 class Entry(NamedTuple):
@@ -84,9 +85,12 @@ def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> 
     data: what its file holds. known: the trace files that were read already, and grows.
     """
     try:
-        column, release, environment, remark = data["column"], data["release"], data["environment"], data.get("remark", "")
-        if not isinstance(column, str) or not 0 < len(column) < 256 or not isinstance(environment, dict) or not isinstance(remark, str):
-            raise TypeError("column, environment or remark")
+        column, release, environment = data["column"], data["release"], data["environment"]
+        remark = data.get("remark", "")
+        if not isinstance(environment, dict) or not all(isinstance(text, str) for text in (column, release, remark)):
+            raise TypeError("column, release, environment or remark")
+        if not 0 < len(column) <= NAME:
+            raise ValueError(f"column {column!r}")
         release_key(release)
         check_depth(environment)
         folder = path.parent / _folder(column)
@@ -214,7 +218,8 @@ def _entry(cell: Cell, trace: str = "", events: str = "") -> Entry:
 
 
 def _cell(case: str, fields: Mapping[str, Any], traces: Mapping[str, Any] | None) -> Cell:
-    params, status, observation, reason = fields["params"], fields["status"], fields.get("observation"), fields.get("reason", "")
+    params, status = fields["params"], fields["status"]
+    observation, reason = fields.get("observation"), fields.get("reason", "")
     if status not in STATUSES:
         raise ValueError(f"status {status!r}")
     if not isinstance(params, dict) or not all(isinstance(value, str | int | float) for value in params.values()):

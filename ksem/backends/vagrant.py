@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from ksem import bootstrap, cache, initramfs, kernel_modules
 from ksem.backends import Running
-from ksem.machine import Machine
+from ksem.machine import Machine, tail
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
 PRISTINE = False
@@ -165,7 +165,7 @@ class _Control:
 
     def last_words(self) -> str:
         """The end of what was printed on the way to the agent."""
-        return self.log.read_text(errors="replace")[-2000:]
+        return tail(self.log, 2000)
 
     def _reason(self, output: str) -> str:
         if not output and shutil.disk_usage(self.log.parent).free == 0:

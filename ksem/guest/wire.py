@@ -148,6 +148,7 @@ class Channel:
     def _line(self, deadline: Optional[float]) -> bytes:
         while b"\n" not in self._buffer:
             if len(self._buffer) > LIMIT:
+                self._buffer = b""
                 raise WireError("a line of more than %d bytes" % LIMIT)
             _wait(self.source, False, deadline)
             received = os.read(self.source, 65536)

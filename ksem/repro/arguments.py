@@ -88,7 +88,8 @@ def paired(call: str, spelled: list[str]) -> list[tuple[str, Kind, str]]:
 
 def unknown(call: str, text: str) -> KsemError:
     """The error for what no C can be made of."""
-    return KsemError(f"the trace holds {call:.40}({text:.200}), of which no C is known: run the case again if it is older than ksem")
+    return KsemError(f"the trace holds {call:.40}({text:.200}), of which no C is known: "
+                     "run the case again if it is older than ksem")
 
 
 def argument(call: str, name: str, kind: Kind, text: str, processes: Processes) -> str:

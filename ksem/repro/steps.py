@@ -21,7 +21,7 @@ from ksem.guest.structures import Text
 from ksem.guest.syscalls import SIGNATURES
 from ksem.model import KsemError
 from ksem.repro import arguments, parts
-from ksem.repro.literals import literal, plain, statement, unspelled
+from ksem.repro.literals import encoded, literal, plain, statement, unspelled
 
 # From this number on, and of those below these, a libc may not have a function.
 _YOUNG = 424
@@ -151,9 +151,9 @@ def _compared(made: Steps, event: Event) -> tuple[str, str]:
         return f"is_there({code})", "some"
     if call == "list_directory":
         names = arguments.names(result)
-        own = [literal(arguments.encoded(name)) for name in names if name in made.known]
+        own = [literal(encoded(name)) for name in names if name in made.known]
         if len(own) < len(names):
-            known = literal(arguments.encoded("/".join(["", *sorted(made.known), ""])))
+            known = literal(encoded("/".join(["", *sorted(made.known), ""])))
             code = f"{code.replace('list_directory', 'list_known', 1)[:-1]}, {known})"
             return code, arguments.listed([*own, "..."])
     return code, arguments.result(call, result)

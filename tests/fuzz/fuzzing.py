@@ -1,7 +1,7 @@
 """What the fuzzed tests share: how long they go on, what an example may take, and how real inputs are made hostile.
 
-In a plain run each test takes a few dozen examples, always the same. With KSEM_FUZZ=SECONDS (`make fuzz`) it goes on for so long,
-in rounds with another seed each, and its memory after the first rounds is compared with that after the last.
+In a plain run each test takes a few dozen examples, always the same. With KSEM_FUZZ=SECONDS (`make fuzz`) it goes on for so
+long, in rounds with another seed each, and its memory after the first rounds is compared with that after the last.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from hypothesis import strategies as st
 VARIABLE = "KSEM_FUZZ"
 # Seconds that one example may take on a busy machine, and megabytes that all together may come to need on top.
 HANGING, LARGE = 20.0, 600
-# Examples of a round, rounds after which memory is taken for warm, and how much more may be in use at the end.
-ROUND, WARM, GROWTH = 500, 2, 1.3
+# Examples of a round, and how much more memory may be in use at the end than after the first five.
+ROUND, WARM, GROWTH = 200, 5, 1.3
 PHASES = (hypothesis.Phase.explicit, hypothesis.Phase.generate, hypothesis.Phase.shrink)
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large, hypothesis.HealthCheck.large_base_example,
          hypothesis.HealthCheck.filter_too_much]
 
 # What has gone wrong in such places: control characters, halves of characters, ends of literals and comments, markup.
 TEXTS = st.sampled_from([
-    "", " ", "\n", "\0", "\x1b[2J\x1b]0;owned\x07", "\x9b2J", "\r\nFrom: root", "\ud800", "\udcff", "\u202egnp.exe", "\u2028", "ü",
+    "", " ", "\n", "\0", "\x1b[2J\x1b]0;owned\x07", "\x9b2J", "\r\nFrom: root", "\ud800", "\udcff", "\u202egnp.exe", "\u2028",
     '"', '\\', '\\"', '"; system("id"); "', "*/ int main(void) { } /*", "??/", "??/\n", "\\\n", "%n%s%d", "/proc/<main>",
-    "<>", "<main>", "</script><script>", "`id`", "$(id)", "../../etc/passwd", "/" * 300, "a" * 70_000, "1" * 5000, "\u0661\u0662",
-    "010", "-0", "0x", "1e999", "NaN", "{", "[", "{}", "[]", "NULL", "True", "EPERM", "-k", "# x", "|", "null",
+    "<>", "<main>", "</script><script>", "`id`", "$(id)", "../../etc/passwd", "/" * 300, "a" * 70_000, "1" * 5000,
+    "ü", "\u0661\u0662", "010", "-0", "0x", "1e999", "NaN", "{", "[", "{}", "[]", "NULL", "True", "EPERM", "-k",
+    "# x", "|", "null",
 ]) | st.text(max_size=12)
 NUMBERS = st.sampled_from([0, -1, 1, 2, 10**18, -(2**63), 2**64, 10**400, 0.5, -0.0, 1e308]) | st.integers()
 # Their texts take the place of these in JSON: no value of Python's would come out so.
@@ -71,7 +72,10 @@ def ending(limit: float = HANGING) -> Iterator[None]:
 
 
 def fuzzed(*examples: Any, few: int = 40, **strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
-    """A test of one hostile input. examples: those that have found something, as keyword arguments. few: how many in a plain run."""
+    """A test of one hostile input.
+
+    examples: those that have found something, as keyword arguments. few: how many there are in a plain run.
+    """
     def decorate(test: Callable[..., None]) -> Callable[[], None]:
         count = 0
 
@@ -102,10 +106,10 @@ def fuzzed(*examples: Any, few: int = 40, **strategies: st.SearchStrategy[Any]) 
 
 def _rounds(one: Callable[..., None], test: Callable[..., None], strategies: dict[str, Any], count: Callable[[], int]) -> None:
     """Examples until the time is over, each round with a seed that is told."""
-    settings = hypothesis.settings(phases=PHASES, max_examples=ROUND, derandomize=False, suppress_health_check=QUIET, database=None,
-                                   report_multiple_bugs=False)
+    settings = hypothesis.settings(phases=PHASES, max_examples=ROUND, derandomize=False, suppress_health_check=QUIET,
+                                   database=None, report_multiple_bugs=False)
     end, warm, number = time.monotonic() + seconds(), 0.0, 0
-    while time.monotonic() < end or number <= WARM:
+    while time.monotonic() < end:
         seed = random.SystemRandom().getrandbits(32)
         try:
             hypothesis.seed(seed)(settings(hypothesis.given(**strategies)(_named(one, test))))()
@@ -113,7 +117,7 @@ def _rounds(one: Callable[..., None], test: Callable[..., None], strategies: dic
             print(f"{test.__name__}: seed {seed}, after {count()} examples", file=sys.stderr)
             raise
         number += 1
-        if number == WARM:
+        if number <= WARM:
             warm = _used()
     used = _used()
     print(f"{test.__name__}: {count()} examples in {seconds():.0f} s, {warm:.0f} MB at first, {used:.0f} MB at last",
@@ -194,6 +198,11 @@ def texts_of(base: Any, odd: st.SearchStrategy[Any] = ODD) -> st.SearchStrategy[
     """Files of JSON made of a real one: hostile by structure, or by the byte."""
     whole = changed(base, odd).map(spelled).map(lambda text: text.encode("utf-8", "surrogatepass"))
     return whole | damaged(json.dumps(base).encode())
+
+
+def check_brief(problem: Exception, length: int = 2000) -> None:
+    """What is said of a problem is for people."""
+    assert len(str(problem)) < length
 
 
 def is_plain(text: str) -> bool:
