@@ -14,6 +14,7 @@ import fcntl
 import mmap
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -41,6 +42,8 @@ CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check rdinit=
 ENDING = 1.0
 # Of the console: how many lines are searched for what befell the kernel, and how many are shown.
 CONSOLE, SHOWN = 100, 15
+# Bytes of a file that QEMU may write, a saved machine among them: what a guest prints beyond is lost.
+LARGEST = 1 << 30
 # Characters of a line that are shown.
 WIDEST = 500
 _PANIC = "Kernel panic"
@@ -191,6 +194,8 @@ def _started(words: list[str], files: list[int], seen: bool, log: Path) -> Itera
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 pass_fds=[*files, memory, ringing, ways.passing, theirs.fileno()], start_new_session=True, bufsize=0)
         stack.callback(_ended, process)
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
         yield VirtualMachine(process, Monitor(ours), shared, ways, log)
 
 
