@@ -20,7 +20,7 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 		echo "ksem: missing:$$missing: ask root for: apt-get install --no-install-recommends $(1)" >&2; exit 2; \
 	fi
 
-.PHONY: matrix test reproducers vagrant test-vagrant machine machine-test machine-vagrant clean
+.PHONY: matrix test fuzz reproducers vagrant test-vagrant machine machine-test machine-vagrant clean
 
 # The markdown is written even when a cell is not as expected; the exit status says so all the same.
 matrix: machine $(READY)
@@ -40,6 +40,10 @@ test: machine-test $(READY)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest tests --ignore tests/vagrant --ignore tests/reproducers
+
+# Each test of what may be hostile for five minutes (KSEM_FUZZ: seconds), with chance, and its memory watched: two hours.
+fuzz: machine-test $(READY)
+	KSEM_FUZZ=$${KSEM_FUZZ:-300} $(VENV)/bin/pytest -s tests/fuzz
 
 reproducers: machine-test $(READY)
 	$(VENV)/bin/pytest tests/reproducers

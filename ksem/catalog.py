@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import json
+import math
 import re
 import tomllib
 import types
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ksem import backends, kernels
-from ksem.guest.case import Case, Params, combinations, expected_by, needs_of, rules_of
+from ksem.guest.case import Case, Params, Rule, combinations, expected_by, needs_of, rules_of
 from ksem.guest.syscalls import SIGNATURES
 from ksem.model import Column, KsemError, release_key
 
@@ -30,6 +32,11 @@ OUTSIDE = frozenset((
     "resource", "fcntl", "mmap", "ctypes"))
 # How alike two names are of which one may be the other misspelled: as `r` and `ro`.
 LIKE = 0.65
+# Of names that are longer, none is looked for: how alike two are takes as long as their product.
+LONG = 100
+# Seconds that a case may take, and how many parameter sets it may have: what is beyond is a slip.
+LONGEST, SETS = 3600, 10_000
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
 KEYS = {"backend", "kernel", "modules", "machine", "default"}
 
 
@@ -107,7 +114,7 @@ def behaviour(path: Path, cases: Path) -> Behaviour:
     return _behaviour(_name(path, cases), path, text)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _behaviour(name: str, path: Path, text: str) -> Behaviour:
     # Remembered, as pytest asks for a file at a time and others for all; an edited file has another text.
     module = types.ModuleType(f"cases.{name}")
@@ -115,7 +122,10 @@ def _behaviour(name: str, path: Path, text: str) -> Behaviour:
     try:
         # From the text that the guest gets too, and so that no bytecode is left in the project.
         exec(compile(text, str(path), "exec"), module.__dict__)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # SystemExit too: a file that ends Python ended every command, and said nothing.
         raise KsemError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from None
     found = getattr(module, "CASE", None)
     if not isinstance(found, Case):
@@ -124,7 +134,7 @@ def _behaviour(name: str, path: Path, text: str) -> Behaviour:
         raise KsemError(f"{path}: has no function observe(lab, ...)")
     _check(found, path)
     _check_names(vars(module), path)
-    return Behaviour(name, path, text, found, (module.__doc__ or "").strip())
+    return Behaviour(name, path, text, found, str(module.__doc__ or "").strip())
 
 
 def _check_names(names: dict[str, Any], path: Path) -> None:
@@ -138,9 +148,15 @@ def _check_names(names: dict[str, Any], path: Path) -> None:
 
 def _check(case: Case, path: Path) -> None:
     """What every case must have, so that nothing runs for minutes before it fails."""
-    if not case.claim or not case.cites or not isinstance(case.cites, tuple):
+    if not case.claim or not isinstance(case.claim, str) or not case.cites or not _is_texts(case.cites):
         raise KsemError(f"{path}: a case needs a claim and at least one source in cites, a tuple")
+    if not _is_texts(case.options) or not isinstance(case.documented, str):
+        raise KsemError(f"{path}: options must be a tuple of texts, and documented a text")
+    if isinstance(case.deadline, bool) or not isinstance(case.deadline, int | float) or not 0 < case.deadline <= LONGEST:
+        raise KsemError(f"{path}: deadline must be a number of seconds above 0, {LONGEST} at most")
     try:
+        if math.prod(len(values) for values in case.params.values()) > SETS:
+            raise KsemError(f"more than {SETS} parameter sets: params is too much")
         for name, values in case.params.items():
             # A text is a sequence too: of its letters, which nobody means.
             if isinstance(values, str) or not values or not all(isinstance(value, str | int | bool) for value in values):
@@ -149,6 +165,9 @@ def _check(case: Case, path: Path) -> None:
             raise KsemError(f"{path}: where= leaves no parameter set over")
         if not any(case.shown_with.items() <= params.items() for params in combinations(case)):
             raise KsemError(f"{path}: shown_with= is in no parameter set")
+        if not all(isinstance(rule, Rule) and isinstance(rule.cites, str) and _is_texts(tuple(rule.backports))
+                   and not isinstance(rule.backports, str) for rule in rules_of(case)):
+            raise KsemError("a rule must be a Rule, with texts in cites and backports")
         for params in combinations(case):
             if case.dirties_kernel and "alone" not in needs_of(case, params):
                 raise KsemError(f"{path}: what dirties its kernel needs one that is ksem's own: needs=(\"alone\", ...)")
@@ -166,6 +185,10 @@ def _check(case: Case, path: Path) -> None:
         raise KsemError(f"{path}: its data cannot be computed: {type(error).__name__}: {error}") from None
 
 
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(text, str) for text in value)
+
+
 def _check_rules(case: Case, params: Params) -> None:
     rules = rules_of(case)
     if rules[-1].since is not None:
@@ -174,8 +197,11 @@ def _check_rules(case: Case, params: Params) -> None:
         for release in [rule.since, *rule.backports]:
             if release is not None:
                 release_key(release)
-        if not isinstance(expected_by(rule, params), dict):
+        expected = expected_by(rule, params)
+        if not isinstance(expected, dict):
             raise KsemError("an expectation must be a dict")
+        # What JSON cannot say, no observation is.
+        _ENCODE(expected)
 
 
 def entries(root: Path) -> list[Column]:
@@ -185,7 +211,8 @@ def entries(root: Path) -> list[Column]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # tomllib raises more than its own: numbers of thousands of digits, arrays in arrays in arrays.
         raise KsemError(f"{path}: {error}") from None
     return [_entry(name, table, path) for name, table in tables.items()]
 
@@ -241,7 +268,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     A misspelled one comes close, and the only one of which it is a part: `recipe` of readonly_root.recipe.
     """
-    known = list(known)
+    known = list(known) if len(name) <= LONG else []
     near = max(known, key=lambda other: _likeness(name, other), default="")
     whole = [other for other in known if _is_part(name, other)]
     if near and _likeness(name, near) >= LIKE:

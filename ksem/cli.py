@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ksem import __version__, commands
 from ksem.model import INTERRUPTED, KsemError
+from ksem.wrap import shown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(status)
     except KsemError as problem:
-        print(f"ksem: {problem}", file=sys.stderr)
+        print(f"ksem: {shown(str(problem))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -45,7 +45,7 @@ class Conversation:
             key = self._owed.pop(0)
             answer = self.receive(timeout, f"the {self._who} did not answer")
             if key not in answer:
-                raise self.lost(f"the agent answered {sorted(answer)} instead of {key}")
+                raise self.lost(f"the agent answered {sorted(answer)!r:.200} instead of {key}")
             if not self._owed:
                 return answer
 

@@ -112,7 +112,8 @@ def _data(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise KsemError(f"{path} is not UTF-8") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # tomllib raises more than its own: numbers of thousands of digits, arrays in arrays in arrays.
         text = error.strerror if isinstance(error, OSError) else str(error)
         raise KsemError(f"{path}: {text}") from None
 
@@ -136,6 +137,8 @@ def _reliance(table: Any, behaviours: list[Behaviour], cells: Mapping[str, list[
         for name, value in table.get(key, {}).items():
             if value == []:
                 raise KsemError(f"has {key} in which {name!r} may be nothing at all: name at least one value")
+            if not all(isinstance(one, str | int | float) for one in (value if isinstance(value, list) else [value])):
+                raise KsemError(f"has {key} in which {name!r} is neither text, number nor boolean, nor a list of such")
     behaviour = named(behaviours, table["case"])
     wanted = {name: value if isinstance(value, list) else [value] for name, value in table.get("params", {}).items()}
     sets = parameter_sets(behaviour, wanted)

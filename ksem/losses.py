@@ -23,16 +23,19 @@ _COMMON = re.compile(r"_*(dump_stack\w*|show_stack\w*|panic|die|oops_end|vpanic|
 
 def described(loss: Lost) -> str:
     """What it died of, what was noticed, and the last lines of the console, whose control characters no terminal is to obey."""
-    plain = _ESCAPES.sub("", loss.console)
-    console = "".join(character for character in plain if character.isprintable() or character == "\n").strip()
+    console = _plain(loss.console).strip()
     cause = _death(console) or loss.fate
-    reason = f"{cause}: {loss.reason}" if cause else loss.reason
+    reason = _plain(f"{cause}: {loss.reason}" if cause else loss.reason)
     return f"{reason}; the console ended with:\n{console}" if console else reason
 
 
 def oopsed(console: str) -> bool:
     """Whether a kernel that is still there should have died: what it shows from then on counts for nothing."""
     return any(words.endswith("oopsed") and sign in console for sign, words in _DEATHS.items())
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in _ESCAPES.sub("", text) if character.isprintable() or character == "\n")
 
 
 def _death(console: str) -> str:

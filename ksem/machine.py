@@ -30,6 +30,9 @@ ENTROPY = 64
 # What a machine starts with, and need not be sent.
 STARTERS = ("__init__", "handover", "init", "loader", "wire")
 STATUSES = ("observed", "unsupported", "broken")
+# Characters that a machine may say: in a reason or a traceback, in each of uname(2)'s texts, of all that surrounds it, and of
+# what a case observed.
+TEXT, UNAME, ENVIRONMENT, OBSERVATION = 20_000, 64, 100_000, 100_000
 
 
 def guest_modules(compiled: bool) -> dict[str, str | list[str]]:
@@ -53,11 +56,25 @@ def _without_lines(code: types.CodeType) -> types.CodeType:
     return code.replace(co_linetable=table, co_consts=constants)
 
 
+def _short(text: Any) -> str:
+    """A text of the far side's, or as much of it as anybody wants to read."""
+    return text if isinstance(text, str) and len(text) <= TEXT else f"{str(text)[:TEXT]}..."
+
+
 def _with_source(traceback: str, filename: str, text: str) -> str:
     """A traceback with the lines of a file that was sent as code, which the far side could not show."""
-    lines = text.splitlines()
-    return re.sub(rf'^  File "{re.escape(filename)}", line (\d+), in .*$(?!\n    )',
-                  lambda place: f"{place.group()}\n    {lines[int(place.group(1)) - 1].strip()}", traceback, flags=re.MULTILINE)
+    lines = dict(enumerate(text.splitlines(), 1))
+    # No file has a million lines, whatever the far side says.
+    return re.sub(rf'^  File "{re.escape(filename)}", line (\d{{1,6}}), in .*$(?!\n    )',
+                  lambda place: f"{place.group()}\n    {lines.get(int(place.group(1)), '').strip()}".rstrip(),
+                  traceback, flags=re.MULTILINE)
+
+
+def tail(log: Path, size: int = 65536) -> str:
+    """The end of a log, which may be of any length: what a machine prints is its own affair."""
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+        return file.read(size).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -110,7 +127,7 @@ class Machine:
     def meet(self, greeting: Mapping[str, Any]) -> None:
         """Go by what the far side said of itself, now or before it was saved."""
         if greeting.get("ready") != wire.PROTOCOL:
-            raise KsemError(f"the far side speaks protocol {greeting.get('ready')}, ksem {wire.PROTOCOL}: start it anew")
+            raise KsemError(f"the far side speaks protocol {greeting.get('ready')!r:.20}, ksem {wire.PROTOCOL}: start it anew")
         self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
 
     def awake(self) -> None:
@@ -134,8 +151,15 @@ class Machine:
         self._director = director
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
-        """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of."""
-        return self._agent.ask({"environment": sorted(options)}, "release")
+        """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of.
+
+        Raises Lost, also for what is none: it becomes part of the evidence, and texts of any length would.
+        """
+        told = self._agent.ask({"environment": sorted(options)}, "release")
+        is_uname = all(isinstance(text, str) and len(text) <= UNAME for text in (told["release"], told.get("version")))
+        if not is_uname or len(repr(told)) > ENVIRONMENT:
+            raise self._agent.lost("the agent answered with an environment that is none")
+        return told
 
     def run(self, request: Request, following: Request | None = None) -> Answer:
         """The answer to a request. Raises Lost, which is then due to this request.
@@ -185,15 +209,18 @@ class Machine:
 
     def _understood(self, request: Request, answer: dict[str, Any]) -> Answer:
         if answer["status"] not in STATUSES:
-            raise self._agent.lost(f"the agent answered with the status {answer['status']!r}")
+            raise self._agent.lost(f"the agent answered with the status {answer['status']!r:.80}")
         try:
             trace = lines.trace(answer.get("trace", []), answer.get("pids", {}))
-        except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-            raise self._agent.lost(f"the agent sent a trace that cannot be read ({error!r})") from error
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, StopIteration) as error:
+            raise self._agent.lost(f"the agent sent a trace that cannot be read ({error!r:.200})") from error
         observation = answer.get("observation")
-        return Answer(answer["status"], observation if isinstance(observation, dict) else None,
-                      str(answer.get("reason", "")),
-                      _with_source(str(answer.get("traceback", "")), request.filename, request.source), trace)
+        if len(repr(observation)) > OBSERVATION:
+            raise self._agent.lost(f"the agent observed more than {OBSERVATION} characters")
+        if isinstance(observation, dict) != (answer["status"] == "observed"):
+            raise self._agent.lost(f"the agent answered {answer['status']} with the observation {observation!r:.80}")
+        return Answer(answer["status"], observation, _short(answer.get("reason", "")),
+                      _with_source(_short(answer.get("traceback", "")), request.filename, request.source), trace)
 
     def stop(self) -> None:
         """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""

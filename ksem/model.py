@@ -158,14 +158,15 @@ def cell_key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:
     return case, json.dumps(dict(params), sort_keys=True)
 
 
-_RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:[-~]?rc(\d+))?")
+# Nine digits: a number that no kernel has had is a mistake, and Python takes none of thousands of digits.
+_RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?(?:[-~]?rc(\d{1,9}))?(?!\d)", re.ASCII)
 
 
 def release_key(release: str) -> tuple[int, int, int, int]:
     """Releases in order: 6.9 < 6.12-rc1 < 6.12 < 6.12.1. Raises KsemError for what is no release."""
     match = _RELEASE.match(release)
     if match is None:
-        raise KsemError(f"{release!r} is no kernel release: it should look like 6.12 or 6.12.90")
+        raise KsemError(f"{release!r:.80} is no kernel release: it should look like 6.12 or 6.12.90")
     major, minor, patch, candidate = (int(part) if part else None for part in match.groups())
     return (major or 0, minor or 0, patch or 0, 10_000 if candidate is None else candidate)
 

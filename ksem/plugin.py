@@ -36,6 +36,7 @@ from ksem.repeating import Run, times, together, varying
 from ksem.runner import Runner, check
 from ksem.seen import difference
 from ksem.selection import matching, parsed
+from ksem.wrap import escaped, shown
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST, Verdict.FLAKY)
 
@@ -148,7 +149,7 @@ class Session:
             return
         capture: Any = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
-            print(line, file=sys.stderr, flush=True)
+            print(shown(line), file=sys.stderr, flush=True)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
@@ -250,7 +251,7 @@ class Session:
         try:
             self._store()
         except KsemError as problem:
-            print(f"\nksem: {problem}", file=sys.stderr)
+            print(f"\nksem: {shown(str(problem))}", file=sys.stderr)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _store(self) -> None:
@@ -258,7 +259,7 @@ class Session:
         meant = {(one.name, line(params)) for one in self.behaviours for params in combinations(one.case)}
         cases = {name for name, _ in meant}
         for notice in store.write_entries(self.results, fresh, cases, lambda entry: entry[:2] in meant):
-            print(f"ksem: {notice}", file=sys.stderr)
+            print(f"ksem: {shown(notice)}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:
         """Whatever ended the session: no machine is left."""
@@ -299,7 +300,7 @@ class CaseFile(pytest.File):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
         """A mistake in a case file is one line."""
-        return str(excinfo.value) if isinstance(excinfo.value, KsemError) else super().repr_failure(excinfo, *args)
+        return shown(str(excinfo.value)) if isinstance(excinfo.value, KsemError) else super().repr_failure(excinfo, *args)
 
 
 class Differs(Exception):
@@ -328,7 +329,7 @@ class CaseItem(pytest.Item):
             runs = self._runs(runner)
         except Unavailable as failure:
             self.message = {"column": self.column.name, "problem": str(failure), "lost": failure.lost}
-            pytest.fail(str(failure), pytrace=False)
+            pytest.fail(escaped(str(failure), keep="\n"), pytrace=False)
         evidence = runner.evidence
         assert evidence is not None
         cell, trace = together(runs)
@@ -349,9 +350,9 @@ class CaseItem(pytest.Item):
                 # Also where the kernel lacks what the case needs, and did not before: that is no reason to skip then.
                 return
         if self.result.verdict is Verdict.UNSUPPORTED:
-            pytest.skip(cell.reason)
+            pytest.skip(escaped(cell.reason, keep="\n"))
         if self.result.verdict in ERRORS:
-            pytest.fail(f"{self.result.verdict}: {cell.reason}", pytrace=False)
+            pytest.fail(escaped(f"{self.result.verdict}: {cell.reason}", keep="\n"), pytrace=False)
 
     def _runs(self, runner: Runner) -> list[Run]:
         """What it saw, as often as it is to be run."""
@@ -372,7 +373,8 @@ class CaseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
         """No traceback of ours for what a kernel did."""
         if isinstance(excinfo.value, Differs):
-            return str(excinfo.value)
+            # What a kernel said must not speak to the terminal.
+            return escaped(str(excinfo.value), keep="\n")
         return super().repr_failure(excinfo, *args)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

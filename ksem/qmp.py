@@ -6,6 +6,7 @@ waited for longer than PATIENCE.
 
 from __future__ import annotations
 
+import collections
 import json
 import socket
 import time
@@ -15,6 +16,8 @@ from typing import Any
 # Seconds that an answer may take: a saved machine of some hundred megabytes, on a computer that is busy.
 PATIENCE = 20.0
 LIMIT = 1 << 20
+# Events that are kept until they are asked for: a guest can make QEMU tell of its clock over and over.
+EVENTS = 1000
 
 
 class MonitorError(Exception):
@@ -27,7 +30,7 @@ class Monitor:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._buffer = b""
-        self._events: list[Mapping[str, Any]] = []
+        self._events: collections.deque[Mapping[str, Any]] = collections.deque(maxlen=EVENTS)
 
     def greet(self) -> None:
         """Hear the greeting, and begin."""
@@ -51,7 +54,9 @@ class Monitor:
             if "event" in message:
                 self._events.append(message)
             elif "error" in message:
-                raise MonitorError(f"QEMU refuses {command}: {message['error'].get('desc', message['error'])}")
+                reason = message["error"]
+                told = reason.get("desc") if isinstance(reason, dict) else reason
+                raise MonitorError(f"QEMU refuses {command}: {told!s:.300}")
             elif "return" in message:
                 return message["return"]
 
@@ -59,12 +64,20 @@ class Monitor:
         """The data of the next event of that name; those before it are forgotten. Raises MonitorError when none comes."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            message = self._events.pop(0) if self._events else self._message(deadline)
+            message = self._events.popleft() if self._events else self._message(deadline)
             if message.get("event") == name:
-                data: Mapping[str, Any] = message.get("data", {})
-                return data
+                data = message.get("data")
+                return data if isinstance(data, dict) else {}
+
+    def status(self) -> str:
+        """What QEMU's machine does: `running` and the like."""
+        told = self.ask("query-status")
+        return str(told.get("status")) if isinstance(told, dict) else ""
 
     def _message(self, deadline: float) -> dict[str, Any]:
+        # Also of what is there: it may never be what is waited for.
+        if time.monotonic() > deadline:
+            raise MonitorError(f"QEMU says nothing that was asked for {PATIENCE:g} s")
         while b"\n" not in self._buffer:
             try:
                 self._socket.settimeout(max(0.001, deadline - time.monotonic()))
@@ -79,7 +92,7 @@ class Monitor:
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:
             message = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             raise MonitorError(f"QEMU talks nonsense: {line[:80]!r}")

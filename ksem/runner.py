@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
@@ -190,9 +191,19 @@ class Runner:
         inside = running.machine.environment(options)
         if kernel.config is not None:
             inside |= configuration(kernel.config.read_text(), sorted(options))
-        release = upstream_release(str(inside["release"]), str(inside["version"]))
+        release = self.release(inside)
         outside = {"package": kernel.package, **running.surroundings}
         return Evidence(self.column.name, release, {**inside, **outside}, (), remark=kernel.remark)
+
+    @staticmethod
+    def release(inside: Mapping[str, Any]) -> str:
+        """The upstream release of a machine, by what it says. Raises Lost for what is none: no command reads such evidence."""
+        release = upstream_release(inside["release"], inside["version"])
+        try:
+            release_key(release)
+        except KsemError as problem:
+            raise Lost(f"the agent answered with an environment that is none ({problem})") from problem
+        return release
 
 
 def _request(behaviour: Behaviour, params: Params) -> Request:

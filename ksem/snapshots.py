@@ -32,7 +32,8 @@ LARGEST = 1 << 30
 LEVEL = -5
 # Bytes that a frame's header may have (RFC 8878, 3.1.1.1).
 HEADER = 18
-PIECE = 1 << 18
+# Small enough for the largest that one may become, 256 MB, to be had.
+PIECE = 1 << 13
 # Seconds after which a file that was not finished is nobody's any more.
 ABANDONED = 3600.0
 
@@ -82,6 +83,8 @@ def _unpacked(file: BinaryIO, state: io.FileIO) -> dict[str, Any]:
         frame = zstandard.ZstdDecompressor().decompressobj()
         while piece := file.read(PIECE):
             state.write(frame.decompress(piece))
+            if state.tell() > size:
+                raise Damaged("it is larger than it says")
     except (OSError, zstandard.ZstdError) as error:
         raise Damaged(str(error)) from None
     if not frame.eof:
@@ -90,7 +93,7 @@ def _unpacked(file: BinaryIO, state: io.FileIO) -> dict[str, Any]:
     state.seek(0)
     try:
         about = json.loads(state.readline(65536))
-    except ValueError:
+    except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict):
         raise Damaged("it does not say what it is")

@@ -1,7 +1,8 @@
 """Evidence on disk: results/COLUMN.json and results/traces/CASE.json, the same bytes for the same observations.
 
-Contract: the standard library, `model`, `lines`, `cache` (for atomic writes). Nothing is judged here. A trace is stored once,
-under the digest of its events, where several columns agree. A file that cannot be read is never overwritten.
+Contract: the standard library, `model`, `lines`, `cache` (for atomic writes). Nothing is judged here. Files may be anybody's:
+what is read has the shape that ksem/schemas describe, so that nobody else need look. A trace is stored once, under the digest
+of its events, where several columns agree. A file that cannot be read is never overwritten.
 
 Schema 1: the first.
 """
@@ -11,21 +12,25 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import itertools
 import json
 import os
+import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ksem import cache
-from ksem.lines import line
-from ksem.model import Cell, Evidence, KsemError
+from ksem.lines import check_depth, check_event, line, loads
+from ksem.model import Cell, Evidence, KsemError, release_key
 
 SCHEMA = 1
 # Traces of this machine alone are kept apart, as its evidence is not for version control.
 TRACES, OWN_TRACES = "traces", "traces-here"
 STATUSES = ("observed", "unsupported", "broken", "lost", "flaky")
+# Characters of the name of a column, and the name of a case: files are called so.
+NAME, _CASE = 255, re.compile(r"\w[\w.-]{,200}")
 
 
 class Entry(NamedTuple):
@@ -80,17 +85,28 @@ def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> 
     data: what its file holds. known: the trace files that were read already, and grows.
     """
     try:
-        folder = path.parent / _folder(str(data["column"]))
+        column, release, environment = data["column"], data["release"], data["environment"]
+        remark = data.get("remark", "")
+        if not isinstance(environment, dict) or not all(isinstance(text, str) for text in (column, release, remark)):
+            raise TypeError("column, release, environment or remark")
+        if not 0 < len(column) <= NAME:
+            raise ValueError(f"column {column!r}")
+        release_key(release)
+        check_depth(environment)
+        folder = path.parent / _folder(column)
         cells: list[Cell] = []
         for case, entries in data["cells"].items():
+            if not _CASE.fullmatch(case):
+                raise ValueError(f"case {case!r}")
             file = folder / f"{case}.json"
             if known is not None and file not in known:
                 known[file] = _traces(file)
             cells += [_cell(case, fields, None if known is None else known[file]) for fields in entries]
-        return Evidence(str(data["column"]), str(data["release"]), dict(data["environment"]), tuple(cells),
-                        remark=str(data.get("remark", "")))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Unreadable(f"{path} is no results file of ksem ({type(error).__name__}: {error}): "
+        return Evidence(column, release, environment, tuple(cells), remark=remark)
+    except Unreadable:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, KsemError) as error:
+        raise Unreadable(f"{path} is no results file of ksem ({type(error).__name__}: {error!s:.200}): "
                          "restore it from version control or move it away") from None
 
 
@@ -202,11 +218,17 @@ def _entry(cell: Cell, trace: str = "", events: str = "") -> Entry:
 
 
 def _cell(case: str, fields: Mapping[str, Any], traces: Mapping[str, Any] | None) -> Cell:
-    if fields["status"] not in STATUSES:
-        raise ValueError(f"status {fields['status']!r}")
+    params, status = fields["params"], fields["status"]
+    observation, reason = fields.get("observation"), fields.get("reason", "")
+    if status not in STATUSES:
+        raise ValueError(f"status {status!r}")
+    if not isinstance(params, dict) or not all(isinstance(value, str | int | float) for value in params.values()):
+        raise TypeError("params that are none")
+    if not isinstance(observation, dict | None) or not isinstance(reason, str):
+        raise TypeError("an observation or a reason that is none")
+    check_depth(observation or {})
     events = traces[fields["trace"]] if traces is not None and "trace" in fields else ()
-    return Cell(case, dict(fields["params"]), fields["status"], fields.get("observation"), fields.get("reason", ""),
-                tuple(events))
+    return Cell(case, params, status, observation, reason, tuple(events))
 
 
 def digest(trace: Iterable[Any]) -> str:
@@ -220,10 +242,10 @@ def _name(lines: Iterable[str]) -> str:
 
 def _load(path: Path) -> Any:
     try:
-        data = json.loads(path.read_text())
+        data = loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise Unreadable(f"{path} is cut short or no JSON: restore it from version control or move it away") from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
@@ -243,8 +265,11 @@ def _trace_files(directory: Path) -> list[Path]:
 
 def _traces(path: Path) -> dict[str, Any]:
     traces = _load(path).get("traces") if path.exists() else {}
-    if not isinstance(traces, dict) or not all(isinstance(trace, list) for trace in traces.values()):
-        raise Unreadable(f"{path} holds no traces of ksem: move it away")
+    try:
+        for event in itertools.chain.from_iterable(traces.values()):
+            check_event(event)
+    except (AttributeError, TypeError, ValueError):
+        raise Unreadable(f"{path} holds no traces of ksem: move it away") from None
     return traces
 
 

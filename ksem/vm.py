@@ -14,6 +14,7 @@ import fcntl
 import mmap
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ from ksem import directing
 from ksem.guest import init, wire
 from ksem.guest.disks import FILESYSTEMS, serial
 from ksem.guest.proxy import BELL, GATE
-from ksem.machine import Machine
+from ksem.machine import Machine, tail
 from ksem.model import Lost, Unavailable
 from ksem.qmp import Monitor, MonitorError
 
@@ -41,6 +42,10 @@ CMDLINE = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check rdinit=
 ENDING = 1.0
 # Of the console: how many lines are searched for what befell the kernel, and how many are shown.
 CONSOLE, SHOWN = 100, 15
+# Bytes of a file that QEMU may write, a saved machine among them: what a guest prints beyond is lost.
+LARGEST = 1 << 30
+# Characters of a line that are shown.
+WIDEST = 500
 _PANIC = "Kernel panic"
 _TROUBLE = re.compile(rf"{_PANIC}|BUG:|Oops|general protection|soft lockup|Out of memory")
 
@@ -69,10 +74,10 @@ class VirtualMachine:
 
     def last_words(self) -> str:
         """The console from where the kernel says what befell it, else its last lines; QEMU's complaint when there are none."""
-        lines = self._log.read_bytes().decode("utf-8", "replace").splitlines()
+        lines = tail(self._log).splitlines()
         if not lines and self._process.poll() is not None and self._process.stderr is not None:
             lines = self._process.stderr.read().decode("utf-8", "replace").splitlines()
-        recent = [line.rstrip() for line in lines[-CONSOLE:]]
+        recent = [line.rstrip()[:WIDEST] for line in lines[-CONSOLE:]]
         start = next((number for number, line in enumerate(recent) if _TROUBLE.search(line)), max(0, len(recent) - SHOWN))
         end = start + SHOWN
         # A panic because of an oops comes after all that is said of that.
@@ -114,7 +119,7 @@ class VirtualMachine:
                 pass
             with self._lost():
                 # There is no event for the end of this.
-                while (now := self._monitor.ask("query-status")["status"]) == "finish-migrate":
+                while (now := self._monitor.status()) == "finish-migrate":
                     pass
                 if now != "running":
                     self._monitor.ask("cont")
@@ -142,7 +147,7 @@ class VirtualMachine:
             self._monitor.greet()
             # QEMU asked not to be kept waiting when it opened its lines.
             fcntl.fcntl(self._ways.passing, fcntl.F_SETFL, os.O_DIRECT)
-            if restored and self._monitor.ask("query-status")["status"] != "running":
+            if restored and self._monitor.status() != "running":
                 self._monitor.event("RESUME")
 
 
@@ -189,6 +194,8 @@ def _started(words: list[str], files: list[int], seen: bool, log: Path) -> Itera
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 pass_fds=[*files, memory, ringing, ways.passing, theirs.fileno()], start_new_session=True, bufsize=0)
         stack.callback(_ended, process)
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
         yield VirtualMachine(process, Monitor(ours), shared, ways, log)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+# Characters of a message that anybody reads.
+_MESSAGE = 3000
 _BREAK, _GLUE = "\x00 ", "\x01"
 
 
@@ -33,6 +35,11 @@ def escaped(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one in keep else one.encode("unicode_escape").decode() for one in text)
+
+
+def shown(text: str) -> str:
+    """A message for a terminal, which may have lines; what is of any length is cut."""
+    return escaped(text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]}...", keep="\n")
 
 
 def printable(text: str) -> str:

@@ -50,9 +50,11 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=3)
 NAMES = st.sampled_from(["area.one", "area.two", "other.three"])
 PARAMS = st.dictionaries(st.sampled_from(["flag", "fs"]), st.text(max_size=4) | st.integers(), max_size=2)
+TEXTS = st.text(max_size=4)
+EVENTS = st.tuples(TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=2), TEXTS).map(list)
 CELLS = st.builds(Cell, NAMES, PARAMS,
                   st.sampled_from(store.STATUSES), st.none() | OBJECTS, st.text(max_size=10),
-                  st.lists(st.lists(JSON, min_size=1, max_size=3), max_size=3).map(tuple))
+                  st.lists(EVENTS, max_size=3).map(tuple))
 COLUMNS = st.builds(Evidence, st.sampled_from(["debian-6.12", "image:/boot/bzImage"]), st.sampled_from(["6.12", "6.12.1"]),
                     OBJECTS,
                     st.lists(CELLS, max_size=4, unique_by=lambda one: (one.case, repr(sorted(one.params.items())))).map(tuple),

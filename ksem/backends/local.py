@@ -16,7 +16,7 @@ from pathlib import Path
 from ksem import bootstrap
 from ksem.backends import Running
 from ksem.guest import executor, lab
-from ksem.machine import Machine
+from ksem.machine import Machine, tail
 from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 
 PRISTINE = False
@@ -29,7 +29,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-IS", "-c", bootstrap.program()]
     with log.open("wb") as errors, bootstrap.agent(command, errors, patience=5.0) as channel:
-        running = Machine(channel, lambda: log.read_text(errors="replace")[-2000:])
+        running = Machine(channel, lambda: tail(log, 2000))
         running.start(column.deadline)
         yield Running(running, {"backend": "local"})
         running.stop()

@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from ksem import bootstrap, cache, initramfs, kernel_modules
 from ksem.backends import Running
-from ksem.machine import Machine
+from ksem.machine import Machine, tail
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
 PRISTINE = False
@@ -90,8 +90,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
 def _check_kernel(column: Column, kernel: Kernel, running: Machine) -> None:
     """Raise Unavailable for a machine that was there already and boots another kernel than the column's."""
     told = running.environment(())
-    release = upstream_release(str(told["release"]), str(told["version"]))
-    own = CMDLINE not in str(told["cmdline"])
+    release = upstream_release(told["release"], told["version"])
+    own = CMDLINE not in str(told.get("cmdline"))
     if own != (kernel.image is None) or (not own and release != kernel.release):
         raise Unavailable(f"{column.name}: {column.machine} was made with {'its own' if own else 'another'} kernel, {release}: "
                           f"vagrant destroy {column.machine} first")
@@ -165,7 +165,7 @@ class _Control:
 
     def last_words(self) -> str:
         """The end of what was printed on the way to the agent."""
-        return self.log.read_text(errors="replace")[-2000:]
+        return tail(self.log, 2000)
 
     def _reason(self, output: str) -> str:
         if not output and shutil.disk_usage(self.log.parent).free == 0:

@@ -16,7 +16,7 @@ from ksem import catalog, matrix, store
 from ksem.catalog import Behaviour
 from ksem.matrix import Matrix
 from ksem.model import Column, Evidence, KsemError
-from ksem.wrap import printable
+from ksem.wrap import escaped, printable, shown
 
 
 def root(options: argparse.Namespace) -> Path:
@@ -49,7 +49,7 @@ def count(text: str) -> int:
 
 def say(line: str) -> None:
     """A line of progress, or a notice: not what the command was asked for."""
-    print(line, file=sys.stderr, flush=True)
+    print(shown(line), file=sys.stderr, flush=True)
 
 
 def show(text: str, end: str = "") -> None:
@@ -60,8 +60,8 @@ def show(text: str, end: str = "") -> None:
 
 def show_table(rows: Sequence[tuple[str, ...]]) -> None:
     """Rows of equal length; every column but the last is as wide as its widest text."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
-    for row in rows:
+    widths = [max(len(escaped(row[index])) for row in rows) for index in range(len(rows[0]) - 1)]
+    for row in (tuple(map(escaped, row)) for row in rows):
         show("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip(), "\n")
 
 

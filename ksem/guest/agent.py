@@ -245,7 +245,7 @@ def _builtin(observation: Any) -> Dict[str, Any]:
     """What is stored is what JSON makes of it; anything else is the case's mistake."""
     if not isinstance(observation, dict):
         raise TypeError("observe() must return a dict, not %s" % type(observation).__name__)
-    return dict(json.loads(json.dumps(observation)))
+    return dict(json.loads(json.dumps(observation, allow_nan=False)))
 
 
 def _broken(reason: str, text: str = "") -> Answer:

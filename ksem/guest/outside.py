@@ -175,8 +175,11 @@ class Outside(Arena):
 
     def _heard(self, patience: Optional[float]) -> None:
         """Wait until the proxy has done what it was told."""
+        end = None if patience is None else time.monotonic() + patience
         while True:
-            if patience is not None and not select.select([self._bell], [], [], patience)[0]:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            # Also when it rings and rings, and never is done.
+            if left == 0 or not select.select([self._bell], [], [], left)[0]:
                 raise Dead("the machine does not answer")
             if not os.read(self._bell, 4096):
                 raise Dead("the machine is gone")

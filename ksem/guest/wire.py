@@ -30,6 +30,10 @@ PROTOCOL = 3
 PIECE = 16384
 LIMIT = 8 << 20
 LEVEL = 2
+# How deep a message may be nested: who walks through one needs as many frames of Python's stack.
+DEPTH = 40
+# Seconds beyond a time limit that a line is heard that never falls silent.
+FLOOD = 1.0
 
 
 class WireError(Exception):
@@ -109,21 +113,20 @@ class Channel:
     def receive(self, timeout: Optional[float] = None) -> Any:
         """The next JSON value. Raises Closed, Timeout, or WireError for one that is too long."""
         deadline = _deadline(timeout)
-        pieces = []
-        size = 0
+        # Not a list: pieces may be of a byte each.
+        message = bytearray()
         while True:
             line = self._line(deadline)
             piece = self._checked(line)
             if piece is None:
                 self.noise = (self.noise + line + b"\n")[-4096:]
                 continue
-            pieces.append(piece)
-            size += len(piece)
-            if size > LIMIT:
+            message += piece
+            if len(message) > LIMIT:
                 raise WireError("a message of more than %d bytes" % LIMIT)
             flag = line[9:10]
             if flag in b".:":
-                return _decoded(b"".join(pieces), flag == b".")
+                return _decoded(bytes(message), flag == b".")
             self._write(b"ack\n", deadline)
 
     def _checked(self, line: bytes) -> Optional[bytes]:
@@ -145,6 +148,7 @@ class Channel:
     def _line(self, deadline: Optional[float]) -> bytes:
         while b"\n" not in self._buffer:
             if len(self._buffer) > LIMIT:
+                self._buffer = b""
                 raise WireError("a line of more than %d bytes" % LIMIT)
             _wait(self.source, False, deadline)
             received = os.read(self.source, 65536)
@@ -169,7 +173,10 @@ def _deadline(timeout: Optional[float]) -> Optional[float]:
 
 
 def _wait(descriptor: int, write: bool, deadline: Optional[float]) -> None:
-    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left < -FLOOD:
+        raise Timeout("no end of what is no answer")
+    left = None if left is None else max(0.0, left)
     reading = [] if write else [descriptor]
     if not any(select.select(reading, [descriptor] if write else [], [], left)):
         raise Timeout("no answer in time")
@@ -186,9 +193,31 @@ def _unstuffed(text: bytes) -> bytes:
 
 def _decoded(text: bytes, deflated: bool) -> Any:
     try:
-        return json.loads((_inflated(text) if deflated else text).decode("utf-8", "surrogatepass"))
+        message = json.loads((_inflated(text) if deflated else text).decode("utf-8", "surrogatepass"),
+                             parse_constant=_refused, parse_float=_finite)
+        _check_depth(message, DEPTH)
+        return message
     except (ValueError, RecursionError, zlib.error) as error:
         raise WireError("a message that cannot be read: %s" % error) from None
+
+
+def _refused(word: str) -> Any:
+    """Python's JSON knows NaN and infinities, which nobody else does."""
+    raise ValueError("%s is no number" % word)
+
+
+def _finite(text: str) -> Any:
+    number = float(text)
+    return number if abs(number) < float("inf") else _refused(text[:20])
+
+
+def _check_depth(value: Any, depth: int) -> None:
+    if depth == 0:
+        raise ValueError("it is nested too deep")
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            if inner.__class__ in (dict, list):
+                _check_depth(inner, depth - 1)
 
 
 def _inflated(text: bytes) -> bytes:

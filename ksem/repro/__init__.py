@@ -19,15 +19,15 @@ from ksem.guest.case import needs_of
 from ksem.guest.numbers import NUMBERS
 from ksem.model import Cell, Evidence, KsemError
 from ksem.repro import parts
-from ksem.repro.arguments import IDS
-from ksem.repro.literals import comment, literal, plain, statement
+from ksem.repro.arguments import IDS, names
+from ksem.repro.literals import comment, encoded, literal, plain, statement
 from ksem.repro.steps import Steps, steps
 
 
 def program(behaviour: Behaviour, cell: Cell, evidence: Evidence) -> str:
     """The C program for a cell of a column. Raises KsemError for one that holds no trace."""
     if cell.status != "observed" or not cell.trace:
-        reason = f": {cell.reason.splitlines()[0]}" if cell.reason else ""
+        reason = f": {cell.reason.splitlines()[0]:.300}" if cell.reason.strip() else ""
         raise KsemError(f"{cell.case} is {cell.status} on {evidence.column}{reason}: there is nothing to reproduce")
     made = steps(cell.trace, str(evidence.environment.get("caller", "root")))
     requirements = list(_requirements(behaviour, cell, made.caller))
@@ -65,8 +65,9 @@ def _requirements(behaviour: Behaviour, cell: Cell, caller: str) -> Iterable[str
             yield f"    require_filesystem({literal(name.encode())});"
             if name in disks.FILESYSTEMS:
                 yield f"    require_disk({literal(disks.device(name).encode())});"
-    for program in sorted({json.loads(arguments[0])[0] for _, _, call, arguments, *_ in cell.trace if call == "run_command"}):
-        yield f"    require_command({literal(program.encode())});"
+    commands = (names(arguments[0]) for _, _, call, arguments, _ in cell.trace if call == "run_command")
+    for program in sorted({words[0] for words in commands if words}):
+        yield f"    require_command({literal(encoded(program))});"
 
 
 def _names(made: Steps, evidence: Evidence) -> str:

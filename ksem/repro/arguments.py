@@ -18,7 +18,7 @@ from ksem.guest.numbers import NUMBERS
 from ksem.guest.structures import Kind
 from ksem.guest.syscalls import SIGNATURES
 from ksem.model import KsemError
-from ksem.repro.literals import literal, unspelled
+from ksem.repro.literals import encoded, literal, unspelled
 
 # Identifiers of processes by the names that a trace gives them.
 Processes = Mapping[str, str]
@@ -64,12 +64,13 @@ CONSTANTS: Mapping[str, int] = {
     **{name: value for name, value in vars(flags.IOCTL).items() if name.isupper()},
     **{f"SYS_{name}": number for name, number in NUMBERS.items()},
 }
-_NUMBER = re.compile(r"-?\d+|0x[0-9a-f]+")
+# As C has them, of at most 64 bits.
+_NUMBER = re.compile(r"-?(?:0[0-7]{0,21}|[1-9]\d{0,19})|0x[0-9a-f]{1,16}", re.ASCII)
 _PID = re.compile(r"/proc/<([^<>/]*)>")
 STRING = r'"(?:[^"\\]|\\.)*"'
 _FIELD = re.compile(rf'\.(\w+) = ({STRING}|<of {STRING}>|[^,"<>]+)(?:, |$)', re.ASCII)
-_CREDENTIALS = re.compile(r"\{SCM_CREDENTIALS \{getpid\(\), (\d+), (\d+)\}\}")
-_TIMES = re.compile(r"\{\{(\d+), 0\}, \{(\d+), 0\}\}")
+_CREDENTIALS = re.compile(r"\{SCM_CREDENTIALS \{getpid\(\), (\d{1,10}), (\d{1,10})\}\}", re.ASCII)
+_TIMES = re.compile(r"\{\{(0|[1-9]\d{0,18}), 0\}, \{(0|[1-9]\d{0,18}), 0\}\}", re.ASCII)
 _ADDRESS = re.compile(r'\{AF_UNIX, "(.*)"\}', re.DOTALL)
 
 
@@ -87,7 +88,8 @@ def paired(call: str, spelled: list[str]) -> list[tuple[str, Kind, str]]:
 
 def unknown(call: str, text: str) -> KsemError:
     """The error for what no C can be made of."""
-    return KsemError(f"the trace holds {call}({text}), of which no C is known: run the case again if it is older than ksem")
+    return KsemError(f"the trace holds {call:.40}({text:.200}), of which no C is known: "
+                     "run the case again if it is older than ksem")
 
 
 def argument(call: str, name: str, kind: Kind, text: str, processes: Processes) -> str:
@@ -140,7 +142,7 @@ def word(call: str, name: str, text: str, processes: Processes) -> str:
     if text.startswith('"'):
         return _string(text, processes)
     if (call, name) in _BARE and _NUMBER.fullmatch(text):
-        return _named(int(text, 0), _BARE[call, name]) or _number(text)
+        return _named(_value(text), _BARE[call, name]) or _number(text)
     return " | ".join(_constant(call, one) for one in text.split("|"))
 
 
@@ -157,11 +159,6 @@ def _string(text: str, processes: Processes) -> str:
     return f"with({literal(encoded(pattern))}, {', '.join(f'PID({one})' for one in pids)})"
 
 
-def encoded(text: str) -> bytes:
-    """A text as bytes; what was no text in a trace is a lone surrogate."""
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _constant(call: str, text: str) -> str:
     if text in CONSTANTS:
         # The kernel's headers have no prefix for requests.
@@ -174,9 +171,14 @@ def _constant(call: str, text: str) -> str:
 
 def _number(text: str) -> str:
     named = {value: name for name, value in IDS.items()}
-    if text.isdecimal() and int(text) in named and not text.startswith("0"):
-        return named[int(text)]
-    return f"{text}U" if text.isdecimal() and int(text) > 0x7FFFFFFFFFFFFFFF else text
+    if _value(text) in named and text.isdecimal() and not text.startswith("0"):
+        return named[_value(text)]
+    return f"{text}U" if text.isdecimal() and _value(text) > 0x7FFFFFFFFFFFFFFF else text
+
+
+def _value(text: str) -> int:
+    """A number as C understands it."""
+    return int(text, 8) if re.fullmatch("-?0[0-7]+", text) else int(text, 0)
 
 
 def _named(value: int, names: Mapping[str, int]) -> str:
@@ -218,12 +220,12 @@ def _texts(call: str, text: str) -> list[str]:
 
 
 def canonical(value: Any) -> str:
-    """A value of JSON as JSON, with its strings as literals of C."""
+    """A value of JSON as JSON, with its strings as literals of C. Raises ValueError for a number that JSON has not."""
     if isinstance(value, dict):
         return braced(f"{canonical(str(key))}: {canonical(value[key])}" for key in sorted(value))
     if isinstance(value, list):
         return listed(map(canonical, value))
-    return literal(encoded(value)) if isinstance(value, str) else json.dumps(value)
+    return literal(encoded(value)) if isinstance(value, str) else json.dumps(value, allow_nan=False)
 
 
 def braced(words: Iterable[str]) -> str:

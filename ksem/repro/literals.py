@@ -26,7 +26,7 @@ def unspelled(text: str) -> bytes:
     """The bytes of a string as `ksem.guest.structures.Text` spells it. Raises KsemError."""
     match = _SPELLED.fullmatch(text)
     if match is None:
-        raise KsemError(f"the trace holds {text!r}, which is no string of C")
+        raise KsemError(f"the trace holds {text!r:.200}, which is no string of C")
     found = (one.group() for one in _PART_OF_LITERAL.finditer(match.group(1)))
     return b"".join(_byte(one) for one in found)
 
@@ -36,7 +36,15 @@ def _byte(one: str) -> bytes:
         return b"\n"
     if one[0] == "\\":
         return bytes([int(one[1:], 8) & 0xFF]) if len(one) == 4 else one[1:].encode()
-    return one.encode("utf-8", "surrogateescape")
+    return encoded(one)
+
+
+def encoded(text: str) -> bytes:
+    """A text as bytes; what was no text in a trace is a lone surrogate. Raises KsemError for one that stands for no byte."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise KsemError(f"the trace holds {text!r:.200}, of which a character is only a half") from None
 
 
 def literal(data: bytes) -> str:

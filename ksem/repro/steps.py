@@ -21,7 +21,7 @@ from ksem.guest.structures import Text
 from ksem.guest.syscalls import SIGNATURES
 from ksem.model import KsemError
 from ksem.repro import arguments, parts
-from ksem.repro.literals import literal, plain, statement, unspelled
+from ksem.repro.literals import encoded, literal, plain, statement, unspelled
 
 # From this number on, and of those below these, a libc may not have a function.
 _YOUNG = 424
@@ -94,7 +94,9 @@ def _made_by(event: Event) -> Iterable[str]:
 
 def _add(made: Steps, event: Event) -> None:
     if event.process not in made.current:
-        raise KsemError(f"the trace has a process {event.process!r} that nobody forked: run the case again")
+        raise KsemError(f"the trace has a process {event.process!r:.80} that nobody forked: run the case again")
+    if event.call in READERS and not _is_complete(event):
+        raise arguments.unknown(event.call, ", ".join(event.spelled))
     who = made.current[event.process]
     if made.told.get(who) != event.where:
         made.told[who] = event.where
@@ -112,7 +114,7 @@ def _add(made: Steps, event: Event) -> None:
 
 
 def _name(made: Steps, process: str) -> str:
-    word = re.sub(r"\W", "_", process, flags=re.ASCII)
+    word = re.sub(r"\W", "_", process, flags=re.ASCII) or "_"
     name, number = word, 1
     while name in made.processes:
         number += 1
@@ -149,9 +151,9 @@ def _compared(made: Steps, event: Event) -> tuple[str, str]:
         return f"is_there({code})", "some"
     if call == "list_directory":
         names = arguments.names(result)
-        own = [literal(arguments.encoded(name)) for name in names if name in made.known]
+        own = [literal(encoded(name)) for name in names if name in made.known]
         if len(own) < len(names):
-            known = literal(arguments.encoded("/".join(["", *sorted(made.known), ""])))
+            known = literal(encoded("/".join(["", *sorted(made.known), ""])))
             code = f"{code.replace('list_directory', 'list_known', 1)[:-1]}, {known})"
             return code, arguments.listed([*own, "..."])
     return code, arguments.result(call, result)
@@ -174,15 +176,25 @@ def _call(made: Steps, event: Event) -> str:
 
 def _reading(made: Steps, call: str, spelled: list[str]) -> str:
     # The first parameter is the process.
-    parameters = list(inspect.signature(READERS[call]).parameters.values())[1:]
-    if len(spelled) > len(parameters):
-        raise arguments.unknown(call, ", ".join(spelled))
+    parameters = _parameters(call)
     if call == "write_file" and made.caller != "root" and spelled[0] in made.callers_ids:
         return f'write_file({spelled[0]}, with("0 %d 1\\n", {made.callers_ids.pop(spelled[0])}))'
     defaults = [json.dumps(one.default) for one in parameters[len(spelled):]]
     words = [arguments.word(call, one.name, text, made.current)
              for one, text in zip(parameters, [*spelled, *defaults], strict=True)]
     return f"{call}({', '.join(words)})"
+
+
+def _parameters(call: str) -> list[inspect.Parameter]:
+    """Those of a reader that a trace spells: the first one is the process."""
+    return list(inspect.signature(READERS[call]).parameters.values())[1:]
+
+
+def _is_complete(event: Event) -> bool:
+    """Whether a reader was given all that it needs, and no more."""
+    parameters = _parameters(event.call)
+    needed = sum(one.default is one.empty for one in parameters)
+    return needed <= len(event.spelled) <= len(parameters)
 
 
 def is_of_libc(call: str) -> bool:

@@ -1,0 +1,180 @@
+"""What else a machine can touch: its console, QEMU's monitor, the memory that its director shares with it, saved machines.
+
+Guards: a guest writes to the first three whatever and as often as it likes; a cache may be damaged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from fuzzing import TEXTS, changed, check_brief, fuzzed, is_plain, spelled, texts_of
+from hypothesis import strategies as st
+from made import behaviour, case, cell, evidence
+
+from ksem import losses, matrix, qmp, snapshots
+from ksem.guest.executor import SIZE, Dead, Surroundings
+from ksem.guest.outside import Outside
+from ksem.guest.proxy import MAILBOX
+from ksem.machine import tail
+from ksem.model import Lost
+from ksem.qmp import Monitor, MonitorError
+from ksem.renderers import kcidb, ktap, terminal
+
+CONSOLES = st.lists(TEXTS | st.sampled_from([
+    "Kernel panic - not syncing: ", "[    3.1]  dump_stack+0x6b/0x83", "RIP: 0010:f+0x1/0x2", "a." * 20_000,
+    "a" * 50_000 + "+0x1/0x",
+    "[" * 20_000, " " * 50_000, "\x1b[" * 20_000, "\x1b[" + "0" * 50_000 + " " * 50_000, "BUG: " * 20_000, "Oops: \ud800",
+    "0x" + "f" * 50_000]), max_size=20).map("\n".join)
+
+
+@fuzzed(console=CONSOLES, reason=TEXTS, fate=TEXTS)
+def test_a_loss_is_told_in_words(console: str, reason: str, fate: str) -> None:
+    loss = Lost(reason, console)
+    loss.fate = fate
+    told = losses.described(loss)
+    assert is_plain(told)
+    found = matrix.build([behaviour(case())], [evidence("one", "6.12", cell(status="lost", reason=f"{told}{console}"))])
+    for render in (kcidb.render, ktap.render, terminal.render):
+        render(found).encode()
+
+
+@fuzzed(data=st.binary(max_size=100) | st.integers(0, 300_000).map(lambda size: b"\xff" * size), size=st.integers(1, 5000),
+        few=20)
+def test_the_end_of_a_log_is_as_long_as_it_may_be(data: bytes, size: int) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        assert tail(Path(file.name), size) == data[-size:].decode("utf-8", "replace")
+
+
+SAID = [{"QMP": {"version": {}}}, {"return": {}}, {"event": "MIGRATION", "data": {"status": "completed"}},
+        {"return": {"status": "running"}}, {"error": {"class": "GenericError", "desc": "no"}}]
+
+
+def _lines(found: Any) -> bytes:
+    """Each of some values on a line."""
+    text = "".join(f"{spelled(one)}\n" for one in (found if isinstance(found, list) else [found]))
+    return text.encode("utf-8", "surrogatepass")
+
+
+@fuzzed(said=texts_of(SAID).map(lambda text: text.replace(b"}, {", b"}\n{")[1:-1] + b"\n") | changed(SAID).map(_lines))
+def test_a_monitor_answers_or_is_given_up(said: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            theirs.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                theirs.sendall(said)
+        monitor = Monitor(ours)
+        asks = (monitor.greet, monitor.status, lambda: monitor.event("MIGRATION").get("status"), lambda: monitor.ask("cont"))
+        for ask in asks:
+            try:
+                ask()
+            except MonitorError as error:
+                check_brief(error, 500)
+
+
+def test_a_monitor_that_only_tells_events_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qmp, "PATIENCE", 0.2)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        monitor = Monitor(ours)
+        monitor._buffer = b'{"event": "RTC_CHANGE"}\n' * 500_000
+        with pytest.raises(MonitorError, match="nothing"):
+            monitor.status()
+        assert len(monitor._events) <= qmp.EVENTS
+
+
+def _kept(about: bytes, state: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(about + b"\n" + state)
+
+
+@st.composite
+def _snapshots(draw: st.DrawFn) -> bytes:
+    about = draw(texts_of({"ready": 3, "magic": "a70d", "memory": True}))
+    data = _kept(about, draw(st.sampled_from([b"", b"state" * 5000, bytes(1 << 22)])))
+    how = draw(st.sampled_from(["whole", "bytes", "cut", "size"]))
+    if how == "bytes":
+        place = draw(st.integers(0, len(data) - 1))
+        return data[:place] + draw(st.binary(min_size=1, max_size=3)) + data[place + 1:]
+    if how == "size":
+        # The size that its header says (RFC 8878, 3.1.1.1): as if it were small.
+        return data[:6] + draw(st.binary(min_size=4, max_size=4)) + data[10:]
+    return data[:draw(st.integers(0, len(data)))] if how == "cut" else data
+
+
+@fuzzed(data=_snapshots())
+def test_a_saved_machine_is_whole_or_damaged(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as text, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", text)
+        place = Path(text) / "ksem" / "snapshots"
+        place.mkdir(parents=True)
+        (place / "one.zst").write_bytes(data)
+        with contextlib.suppress(snapshots.Damaged), snapshots.opened("one") as found:
+            assert found is not None
+            assert isinstance(found.about, dict)
+
+
+def test_a_saved_machine_that_is_larger_than_it_says_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(snapshots, "PIECE", 64)
+    place = tmp_path / "ksem" / "snapshots"
+    place.mkdir(parents=True)
+    data = bytearray(_kept(b"{}", bytes(1 << 24)))
+    # As its descriptor says: a window's size, then four bytes.
+    assert data[4] >> 5 == 4
+    data[6:10] = (1 << 22).to_bytes(4, "little")
+    (place / "one.zst").write_bytes(data)
+    with pytest.raises(snapshots.Damaged, match="larger than it says"), snapshots.opened("one"):
+        pass
+
+
+class Rung:
+    """Memory that a director shares with a machine which rings, says that all is done, and writes what it likes."""
+
+    def __init__(self, written: bytes, state: int) -> None:
+        self._written = written * (SIZE // max(1, len(written)) + 1) if written else bytes(SIZE)
+        self._state = state
+        self.memory = bytearray(self._written[:SIZE])
+
+    def __enter__(self) -> Outside:
+        self._bell, ringing = os.pipe()
+        os.write(ringing, b"!" * 60_000)
+        os.close(ringing)
+        self.memory[MAILBOX:MAILBOX + 4] = self._state.to_bytes(4, "little")
+        outside = Outside(self.memory, self._bell, -1, 4096, Surroundings(0, 0, "6.12", 4096, 1))
+        outside._do = lambda state: self._do(outside)  # type: ignore[method-assign]
+        return outside
+
+    def _do(self, outside: Outside) -> None:
+        """What the machine did is overwritten with what it likes."""
+        self.memory[:] = self._written[:SIZE]
+        self.memory[MAILBOX:MAILBOX + 4] = self._state.to_bytes(4, "little")
+        outside._heard(0.5)
+
+    def __exit__(self, *problem: Any) -> None:
+        os.close(self._bell)
+
+
+WRITTEN = st.binary(max_size=64) | st.sampled_from([
+    b"\x7f" * 8, b"\xff" * 8, (1 << 62).to_bytes(8, "little"), b"1 " * 4, b"9" * 8, (28000).to_bytes(8, "little"),
+    b"77\n\0\0\0\0\0"])
+
+
+@fuzzed(written=WRITTEN, state=st.sampled_from([0, 1, 2, 3, 0xFFFFFFFF]), few=30)
+def test_a_director_reads_nothing_but_what_it_shares(written: bytes, state: int) -> None:
+    with Rung(written, state) as outside:
+        for act in (lambda: outside.read("/proc/1/stat"), lambda: outside.executable("/bin/true"), outside._children,
+                    lambda: outside.fork(), lambda: outside.reap(1) if not outside._children() else None, outside.recover):
+            # Whatever it raises ends the case, or this process, which is the director's alone; but it ends.
+            with contextlib.suppress(Dead, Exception):
+                act()
+        assert len(outside.memory) == SIZE

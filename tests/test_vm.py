@@ -1,0 +1,35 @@
+"""A machine is held to what it may take of the host, however it behaves.
+
+Guards: a guest that prints without end must not fill the disk that its console's log is on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import project
+import pytest
+
+from ksem import catalog, kernels, vm
+from ksem.backends import qemu
+from ksem.machine import Request
+
+PRINTS = """
+def observe(lab):
+    console = lab.open("/dev/ttyS0", 0o401, 0)
+    for _ in range(100):
+        lab.write(console, "x" * 2000, 2000)
+    return {}
+"""
+
+
+def test_a_machine_that_prints_without_end_fills_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm, "LARGEST", 1 << 16)
+    # Not restored: a machine that is to be kept is a large file too.
+    column = dataclasses.replace(catalog.column("debian-5.10", catalog.entries(project.ROOT)), cold=True)
+    kernel = kernels.source_of(column).resolve(column, print)
+    log = tmp_path / "console.log"
+    with qemu.machine(column, kernel, frozenset(), log, print) as running:
+        assert running.machine.run(Request("made.prints", PRINTS, {}, ("root",), 60.0)).status == "observed"
+    assert log.stat().st_size == 1 << 16
