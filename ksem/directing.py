@@ -11,9 +11,9 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ksem import bootstrap
-from ksem.guest import init
 from ksem.machine import Machine
 
 # Below these an agent closes whatever it inherits.
@@ -21,16 +21,12 @@ _FIRST = 252
 
 
 @contextlib.contextmanager
-def directed(machine: Machine, memory: int, bell: int, gate: int, log: Path) -> Iterator[None]:
+def directed(machine: Machine, proxy: Any, memory: int, bell: int, gate: int, log: Path) -> Iterator[None]:
     """Have a machine's cases run here, if it can be.
 
-    memory: what we share with it. bell, gate: pipes on which its proxy is heard, and let go on. log: a file for what a case
-    prints. Raises Lost.
+    proxy: what it told of itself. memory: what we share with it. bell, gate: pipes on which its proxy is heard, and let go on.
+    log: a file for what a case prints. Raises Lost.
     """
-    proxy = machine.proxy()
-    if proxy is None:
-        yield
-        return
     with contextlib.ExitStack() as stack:
         kept = {}
         for name, descriptor in (("memory", memory), ("bell", bell), ("gate", gate)):
@@ -39,5 +35,5 @@ def directed(machine: Machine, memory: int, bell: int, gate: int, log: Path) -> 
         errors = stack.enter_context(log.open("wb"))
         command = [sys.executable, "-IS", "-c", bootstrap.program()]
         channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
-        machine.directed_by(channel, {**kept, "offset": init.ARENA, "proxy": proxy})
+        machine.directed_by(channel, {**kept, "proxy": proxy})
         yield

@@ -44,7 +44,7 @@ from ksem.guest import {program}
 {program}.main()
 """
 # What each first process is made of, beside the packages.
-PROGRAMS = {"init": ("init", "loader", "wire"), "handover": ("handover", "modules")}
+PROGRAMS = {"init": ("init", "loader", "wire", "proxy", "native"), "handover": ("handover", "modules")}
 
 
 def cpio(entries: Mapping[str, tuple[int, bytes]]) -> bytes:

@@ -106,7 +106,7 @@ class Machine:
     """
 
     def __init__(self, channel: wire.Channel, console: Callable[[], str]) -> None:
-        self._agent = self._director = Conversation(channel, console)
+        self._agent = Conversation(channel, console)
         self._sent: dict[str, str] = {}
         # Whether the agent runs this very Python, and so its code.
         self._same = False
@@ -118,7 +118,11 @@ class Machine:
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
         self.meet(self.greeting(deadline))
-        self._agent.ask(self._sources("ksem.guest.agent"), "started")
+        self.begin()
+
+    def begin(self) -> None:
+        """Send the agent to who has been met, and see it start."""
+        self._agent.ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
 
     def greeting(self, deadline: float) -> dict[str, Any]:
         """Wait until the far side is there; what it says of itself."""
@@ -130,25 +134,16 @@ class Machine:
             raise KsemError(f"the far side speaks protocol {greeting.get('ready')!r:.20}, ksem {wire.PROTOCOL}: start it anew")
         self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
 
-    def awake(self) -> None:
-        """Start the agent of a kernel that is ours alone, and tell it what it cannot know if it was saved before."""
-        told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
-        self._agent.ask({**self._sources("ksem.guest.awake"), "given": told}, "started")
-
-    def _sources(self, start: str) -> dict[str, Any]:
-        return {"load": guest_modules(self._same), "start": start}
-
-    def proxy(self) -> dict[str, Any] | None:
-        """Start what a director outside acts by: what that has to know; None where the machine has no memory to share."""
-        proxy = self._agent.ask({"proxy": True}, "proxy")["proxy"]
-        return proxy if isinstance(proxy, dict) else None
-
     def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> None:
-        """Have cases run by an agent beside us, in this very Python. given: what it is to start with."""
-        director = Conversation(channel, self._agent.last_words, "director")
-        director.receive(MARGIN, "the director did not start")
-        director.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": dict(given)}, "started")
-        self._director = director
+        """Have all be done by an agent beside us, in this very Python. given: what it is to start with.
+
+        It is told the time and what to make random numbers of: a machine that was saved knows neither.
+        """
+        self._agent = Conversation(channel, self._agent.last_words, "director")
+        self._same = True
+        self._agent.receive(MARGIN, "the director did not start")
+        told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
+        self._agent.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": {**given, **told}}, "started")
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of.
@@ -195,17 +190,15 @@ class Machine:
         if reason:
             return
         if self._sent.get(request.module) != request.source:
-            # A director beside us runs this very Python whatever the machine has.
-            same = self._same or self._director is not self._agent
-            sent = [_code(request.source, request.filename, True)] if same else request.source
-            self._director.send({"load": {request.module: sent}}, "loaded")
+            sent = [_code(request.source, request.filename, True)] if self._same else request.source
+            self._agent.send({"load": {request.module: sent}}, "loaded")
             self._sent[request.module] = request.source
-        self._director.send({"run": {"case": request.module, "params": dict(request.params), "deadline": request.deadline}},
+        self._agent.send({"run": {"case": request.module, "params": dict(request.params), "deadline": request.deadline}},
                             "status")
 
     def _answer(self, request: Request) -> dict[str, Any]:
         known, self._known = self._known, None
-        return known if known is not None else self._director.answer(request.deadline + MARGIN)
+        return known if known is not None else self._agent.answer(request.deadline + MARGIN)
 
     def _understood(self, request: Request, answer: dict[str, Any]) -> Answer:
         if answer["status"] not in STATUSES:

@@ -21,7 +21,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ksem import directing
 from ksem.guest import init, wire
@@ -65,12 +65,12 @@ class _Ways(NamedTuple):
 class VirtualMachine:
     """A process of QEMU's, its monitor, and the agent's far side in it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], monitor: Monitor, shared: wire.Shared, ways: _Ways, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], monitor: Monitor, ways: _Ways, log: Path) -> None:
         assert process.stdin
         assert process.stdout
-        self._process, self._monitor, self._shared, self._log = process, monitor, shared, log
+        self._process, self._monitor, self._log = process, monitor, log
         self._ways = ways
-        self.machine = Machine(wire.Channel(process.stdout.fileno(), process.stdin.fileno(), shared), self.last_words)
+        self.machine = Machine(wire.Channel(process.stdout.fileno(), process.stdin.fileno()), self.last_words)
 
     def last_words(self) -> str:
         """The console from where the kernel says what befell it, else its last lines; QEMU's complaint when there are none."""
@@ -102,10 +102,10 @@ class VirtualMachine:
                 self._monitor.ask("device_add", {"driver": "nvme", "drive": name, "serial": serial(name),
                                                  "bus": f"port-{name}", "id": f"disk-{name}"})
 
-    def directed(self) -> contextlib.AbstractContextManager[None]:
-        """Have the cases of its agent, which has started, directed from here. Raises Lost."""
+    def directed(self, proxy: Any) -> contextlib.AbstractContextManager[None]:
+        """Have its cases directed from here. proxy: what it told of that in its greeting. Raises Lost."""
         ways = self._ways
-        return directing.directed(self.machine, ways.memory, ways.bell, ways.gate, self._log.with_suffix(".cases.log"))
+        return directing.directed(self.machine, proxy, ways.memory, ways.bell, ways.gate, self._log.with_suffix(".cases.log"))
 
     def save(self) -> bytes:
         """Its state; afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too."""
@@ -128,10 +128,6 @@ class VirtualMachine:
             # QEMU wrote by the same descriptor.
             state.seek(0)
             return state.read()
-
-    def saw_memory(self) -> bool:
-        """Whether the agent wrote to the memory that we share: what must be known of a machine that is restored."""
-        return self._shared.seen
 
     @contextlib.contextmanager
     def _lost(self) -> Iterator[None]:
@@ -158,23 +154,23 @@ def booted(image: bytes, archive: bytes, drives: Mapping[str, Path], accelerator
         kernel, initrd = (files.enter_context(_anonymous(name, content))
                           for name, content in (("kernel", image), ("initramfs", archive)))
         more = ["-kernel", f"/proc/self/fd/{kernel}", "-initrd", f"/proc/self/fd/{initrd}", "-append", CMDLINE]
-        with _started([*command(accelerator, log), *_drives(drives), *more], [kernel, initrd], False, log) as machine:
+        with _started([*command(accelerator, log), *_drives(drives), *more], [kernel, initrd], log) as machine:
             files.close()
             machine.begin(restored=False)
             yield machine
 
 
 @contextlib.contextmanager
-def restored(state: int, saw_memory: bool, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
+def restored(state: int, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
     """A machine that goes on where it was saved. state: a descriptor; the same command, accelerator and QEMU wrote it."""
     more = ["-incoming", f"fd:{state}"]
-    with _started([*command(accelerator, log), *_drives(drives), *more], [state], saw_memory, log) as machine:
+    with _started([*command(accelerator, log), *_drives(drives), *more], [state], log) as machine:
         machine.begin(restored=True)
         yield machine
 
 
 @contextlib.contextmanager
-def _started(words: list[str], files: list[int], seen: bool, log: Path) -> Iterator[VirtualMachine]:
+def _started(words: list[str], files: list[int], log: Path) -> Iterator[VirtualMachine]:
     """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
@@ -182,7 +178,6 @@ def _started(words: list[str], files: list[int], seen: bool, log: Path) -> Itera
     with contextlib.ExitStack() as stack:
         stack.enter_context(ours)
         memory = stack.enter_context(_anonymous("shared", bytes(init.SHARED)))
-        shared = wire.Shared(memoryview(mmap.mmap(memory, init.SHARED))[:init.TALK], upper=False, seen=seen)
         bell, ringing = os.pipe()
         stack.callback(os.close, bell)
         ways = _Ways(memory, bell, *_gate(stack))
@@ -196,7 +191,7 @@ def _started(words: list[str], files: list[int], seen: bool, log: Path) -> Itera
         stack.callback(_ended, process)
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
-        yield VirtualMachine(process, Monitor(ours), shared, ways, log)
+        yield VirtualMachine(process, Monitor(ours), ways, log)
 
 
 def _gate(stack: contextlib.ExitStack) -> tuple[int, int]:

@@ -24,6 +24,19 @@ def observe(lab):
 """
 
 
+def test_a_machine_that_shares_no_memory_runs_its_cases_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm, "_sharing", lambda *_: [])
+    column = catalog.column("debian-5.10", catalog.entries(project.ROOT))
+    kernel = kernels.source_of(column).resolve(column, print)
+    said: list[str] = []
+    with qemu.machine(column, kernel, frozenset(), tmp_path / "console.log", said.append) as running:
+        assert running.came.startswith("booted")
+        assert running.machine.environment(())["caller"] == "root"
+        found = running.machine.run(Request("made.fine", project.FINE, {}, ("root", "userns"), 60.0))
+    assert (found.status, found.observation) == ("observed", {"uid": 0})
+    assert said == []
+
+
 def test_a_machine_that_prints_without_end_fills_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vm, "LARGEST", 1 << 16)
     # Not restored: a machine that is to be kept is a large file too.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -208,94 +207,3 @@ def test_a_message_survives_a_timeout_in_its_middle() -> None:
 
 def test_a_line_may_end_as_a_terminal_ends_it() -> None:
     assert received(sent([1]).replace(b"\n", b"\r\n")) == [[1]]
-
-
-@contextmanager
-def ends(size: int = 1 << 16, seen: bool = True) -> Iterator[tuple[wire.Channel, wire.Channel]]:
-    """Two ends of one conversation over pipes, with memory that both see; the lower one does not know that at first."""
-    there, back = os.pipe(), os.pipe()
-    memory = bytearray(size)
-    try:
-        yield (wire.Channel(there[0], back[1], wire.Shared(memory, upper=False, seen=False)),
-               wire.Channel(back[0], there[1], wire.Shared(memory, upper=True, seen=seen)))
-    finally:
-        for descriptor in there + back:
-            os.close(descriptor)
-
-
-def line(one: wire.Channel) -> bytes:
-    """What came to an end, before it is looked at."""
-    text = os.read(one.source, 1 << 16)
-    one._buffer = text
-    return text
-
-
-@given(st.lists(JSON, max_size=6))
-def test_messages_through_shared_memory_are_what_was_sent(messages: list[Any]) -> None:
-    with ends() as (lower, upper):
-        for message in messages:
-            upper.send(message, 0)
-            assert b" : " in line(lower)
-            assert lower.receive(0) == message
-            lower.send([message], 0)
-            assert b" : " in line(upper)
-            assert upper.receive(0) == [message]
-
-
-def test_memory_is_used_by_both_once_one_has_shown_that_it_sees_it() -> None:
-    with ends() as (lower, upper):
-        lower.send({"before": 1}, 0)
-        assert b" . " in line(upper)
-        assert upper.receive(0) == {"before": 1}
-        upper.send({"ready": 1}, 0)
-        assert lower.receive(0) == {"ready": 1}
-        lower.send({"after": 1}, 0)
-        assert b" : " in line(upper)
-
-
-def test_a_machine_without_that_memory_is_answered_on_the_line() -> None:
-    with ends() as (lower, upper):
-        alone = wire.Channel(upper.source, upper.sink)
-        alone.send({"ready": 1}, 0)
-        assert lower.receive(0) == {"ready": 1}
-        lower.send({"answer": 1}, 0)
-        assert alone.receive(0) == {"answer": 1}
-
-
-def test_a_long_message_goes_round_in_shared_memory_piece_by_piece() -> None:
-    with ends() as (lower, upper), ThreadPoolExecutor() as pool:
-        for number in range(3):
-            sending = pool.submit(upper.send, [number, LONG], 10)
-            assert lower.receive(10) == [number, LONG]
-            sending.result()
-
-
-def test_two_messages_under_way_do_not_overwrite_each_other() -> None:
-    with ends() as (lower, upper):
-        large = "x" * (wire.Shared(bytearray(1 << 16), upper=True, seen=True).piece - 2)
-        for number in range(9):
-            upper.send(large, 0)
-            upper.send(number, 0)
-            assert (lower.receive(0), lower.receive(0)) == (large, number)
-
-
-@pytest.mark.parametrize("place", [b"0 99999", b"32768 10", b"-1 10", b"10", b"", b"a b", b"0 0", b"1 10"])
-def test_a_place_without_a_message_is_noise(place: bytes) -> None:
-    with ends() as (lower, upper):
-        upper.send({"answer": 42}, 0)
-        text = line(lower)
-        lower._buffer = text[:11] + place + b"\n"
-        with pytest.raises(wire.Timeout):
-            lower.receive(0)
-        assert place in lower.noise
-
-
-def test_memory_that_changed_since_is_noise() -> None:
-    memory = bytearray(1 << 10)
-    with channel() as (_, sink):
-        wire.Channel(-1, sink, wire.Shared(memory, upper=True, seen=True)).send({"answer": 42}, 0)
-        memory[1 << 9] ^= 1
-        with channel(os.pread(sink, 100, 0)) as (one, _):
-            one._shared = wire.Shared(memory, upper=False, seen=False)
-            with pytest.raises(wire.Closed):
-                one.receive(0)

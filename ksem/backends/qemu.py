@@ -92,12 +92,10 @@ class _Plan:
                 snapshot = attempt.enter_context(snapshots.opened(kept))
                 if snapshot is None:
                     return None
-                found = attempt.enter_context(vm.restored(
-                    snapshot.state.fileno(), bool(snapshot.about.get("memory")), self.drives, accelerator, self.log))
+                found = attempt.enter_context(vm.restored(snapshot.state.fileno(), self.drives, accelerator, self.log))
                 found.plug(self.drives)
                 found.machine.meet(snapshot.about)
-                found.machine.awake()
-                attempt.enter_context(found.directed())
+                attempt.enter_context(found.directed(snapshot.about.get("proxy")))
                 stack.enter_context(attempt.pop_all())
         except (Lost, KsemError, snapshots.Damaged) as problem:
             self.say(f"the saved machine cannot be used ({problem}): booting another")
@@ -113,16 +111,20 @@ class _Plan:
         found = stack.enter_context(vm.booted(image, self.archive, self.drives, accelerator, self.log))
         greeting = found.machine.greeting(deadline)
         found.machine.meet(greeting)
-        if kept:
+        proxy = greeting.get("proxy")
+        # To one that nobody can direct from here, nobody could tell the time when it is restored.
+        if kept and proxy is not None:
             self._keep(found, greeting, kept)
         found.plug(self.drives)
-        found.machine.awake()
-        stack.enter_context(found.directed())
+        if proxy is not None:
+            stack.enter_context(found.directed(proxy))
+        else:
+            found.machine.begin()
         return found
 
     def _keep(self, found: VirtualMachine, greeting: Mapping[str, Any], kept: str) -> None:
         try:
-            snapshots.keep(kept, {**greeting, "memory": found.saw_memory()}, found.save())
+            snapshots.keep(kept, greeting, found.save())
         except (KsemError, MonitorError) as problem:
             self.say(f"this machine is not kept, and the next has to boot again: {problem}")
 

@@ -5,7 +5,6 @@ Contract: the standard library and ksem.guest. Requests and answers are JSON obj
     {"load": {module: source}}                -> {"loaded": count}
     {"environment": [option]}                 -> environment.environment(...)
     {"needs": [need]}                         -> {"missing": the first reason why a case cannot run here, or null}
-    {"proxy": true}                           -> {"proxy": what `outside` has to know, or null: it cannot direct this machine}
     {"run": {"case", "params", "deadline"}}   -> {"status": ..., "trace": [...], ...}
     {"stop": true}                            -> {"stopped": true}, and the agent returns
 
@@ -23,14 +22,13 @@ import os
 import select
 import signal
 import time
-from types import MappingProxyType
-from typing import Any, Callable, Dict, Mapping, NoReturn, Optional
+from typing import Any, Callable, Dict, NoReturn, Optional
 
-from ksem.guest import environment, lab, needs, proxy
-from ksem.guest.beside import Beside, block_signals, prctl, reap
+from ksem.guest import environment, lab, needs
+from ksem.guest.beside import Beside, reap
 from ksem.guest.case import Broken, Unsupported
 from ksem.guest.executor import Arena, Dead
-from ksem.guest.flags import PR
+from ksem.guest.native import SET_CHILD_SUBREAPER, SET_PDEATHSIG, block_signals, prctl
 from ksem.guest.trace import Trace
 from ksem.guest.wire import LIMIT, Channel
 
@@ -48,21 +46,18 @@ MARGIN = 20.0
 def main(channel: Channel, sources: Any) -> None:
     """Serve requests until the host says stop."""
     # Orphans of a case come to us, wherever we run, so that none can outlive its case.
-    prctl(PR.SET_CHILD_SUBREAPER, 1)
+    prctl(SET_CHILD_SUBREAPER, 1)
     arena = Beside()
     _rehearse(arena)
     # What is there now lives as long as we do: a child that looks for garbage in it would copy every page of it.
     gc.disable()
     # Python 3.6 has none.
     getattr(gc, "freeze", gc.collect)()
-    serve(channel, Agent(arena, sources), {
-        "environment": lambda options: environment.environment(arena, options),
-        "needs": lambda wanted: {"missing": needs.missing(wanted, arena)},
-        "proxy": lambda _: {"proxy": proxy.start(channel.beyond) if channel.beyond is not None else None}})
+    serve(channel, Agent(arena, sources))
 
 
-def serve(channel: Channel, agent: "Agent", others: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})) -> None:
-    """Say that we have started, and answer requests until one says stop. others: what only this agent answers."""
+def serve(channel: Channel, agent: "Agent") -> None:
+    """Say that we have started, and answer requests until one says stop."""
     channel.send({"started": True})
     while True:
         request = channel.receive()
@@ -75,9 +70,12 @@ def serve(channel: Channel, agent: "Agent", others: Mapping[str, Callable[[Any],
             agent.end()
             channel.send({"stopped": True})
             return
+        elif "environment" in request:
+            channel.send(environment.environment(agent.arena, request["environment"]))
+        elif "needs" in request:
+            channel.send({"missing": needs.missing(request["needs"], agent.arena)})
         else:
-            answers = [answer(request[name]) for name, answer in others.items() if name in request]
-            channel.send(answers[0] if answers else {"unknown": sorted(request)})
+            channel.send({"unknown": sorted(request)})
 
 
 def _rehearse(arena: Arena) -> None:
@@ -172,8 +170,8 @@ class Director:
 def _direct(arena: Arena, sources: Any, source: int, sink: int) -> NoReturn:
     """Never returns. Out of the agent's descriptors, so that the case cannot talk on the wire."""
     try:
-        prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
-        prctl(PR.SET_CHILD_SUBREAPER, 1)
+        prctl(SET_PDEATHSIG, signal.SIGKILL)
+        prctl(SET_CHILD_SUBREAPER, 1)
         os.setsid()
         block_signals()
         # What a run leaves behind is garbage in cycles; what was there before is frozen.

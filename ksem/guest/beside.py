@@ -1,6 +1,6 @@
 """Processes of a case that are children of the interpreter that directs them, and share its memory.
 
-Contract: the standard library and `executor`.
+Contract: the standard library, `executor` and `native`.
 """
 
 import contextlib
@@ -9,12 +9,11 @@ import mmap
 import os
 import signal
 import time
-from typing import Any, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 from ksem.guest.executor import (
     ARCHITECTURE,
     CLOCK_REALTIME_COARSE,
-    PR_GET_DUMPABLE,
     PR_SET_DUMPABLE,
     SIZE,
     Arena,
@@ -23,11 +22,8 @@ from ksem.guest.executor import (
     Task,
     over,
 )
+from ksem.guest.native import KEEP, MAKE, block_signals, prctl, surroundings
 
-# What every loop does with the call at rbx: make it, and compare the stack with what it was; then keep the result, go to the
-# next call, and test whether that may be made.
-MAKE = bytes.fromhex("488b4b40 488b39 488b7310 488b5318 4c8b5320 4c8b4328 4c8b4b30 488b03 4989e4 0f05 4939e4")
-KEEP = bytes.fromhex("48894338 488b4b48 4883c350 4885c8")
 # The loop of a process; rsp is its mailbox, and the stack that it never uses. Offsets: 0 state (0 waits, 1 is to work,
 # 2 is done), 8 first call, 16 end of the calls, 24 how long to wait for work. A call is ten words: number, six
 # arguments, result, where the first argument is to be taken from, and a mask: all ones where a failure ends the turn.
@@ -50,29 +46,6 @@ _HEAR = bytes.fromhex("4989f2 31f6 8b17 31c0 83fa02 7411 b8ca000000 0f05 83f8fc 
 _BEGIN = bytes.fromhex("4989f1 4889fe bf11010000 31d2 4531d2 4531c0 b838000000 0f05 85c0 7403 4898 c3 41ffe1")
 _ETIMEDOUT = -110
 
-_libc = ctypes.CDLL(None)
-
-
-def prctl(option: int, value: int) -> int:
-    """prctl(2) for this interpreter itself."""
-    return int(_libc.prctl(ctypes.c_int(option), *(ctypes.c_ulong(word) for word in (value, 0, 0, 0))))
-
-
-# All but the two that are libc's own.
-_SIGNALS = [number for number in range(1, signal.NSIG) if number not in (32, 33)]
-
-
-def block_signals() -> Any:
-    """Let no signal but SIGKILL reach this process and those that it forks: the handlers of an interpreter are not theirs."""
-    return signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-
-
-def surroundings() -> Surroundings:
-    """Of this very machine."""
-    with open("/proc/self/mountinfo") as table:
-        length = len(table.read())
-    return Surroundings(os.geteuid(), os.getegid(), os.uname().release, length, prctl(PR_GET_DUMPABLE, 0))
-
 
 class Beside(Arena):
     """Of an interpreter that is the parent of all processes, and whose memory they share."""
@@ -89,7 +62,7 @@ class Beside(Arena):
         # The interpreter keeps its lock: nothing of it is to run meanwhile, least of all in a process that shares its memory.
         function = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_ulong, ctypes.c_ulong)
         self._tell, self._hear, self._begin = (function(base + start) for start in starts)
-        super().__init__(memory, base, surroundings())
+        super().__init__(memory, base, Surroundings(*surroundings()))
 
     def begin(self, place: int) -> int:
         """See Arena."""
@@ -109,13 +82,17 @@ class Beside(Arena):
         """See Arena."""
         reap(pid)
 
-    def read(self, path: str) -> Optional[str]:
+    def content(self, path: str) -> Optional[bytes]:
         """See Arena."""
         try:
-            with open(path) as file:
+            with open(path, "rb") as file:
                 return file.read()
         except OSError:
             return None
+
+    def keep(self, path: str) -> None:
+        """See Arena."""
+        os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def executable(self, path: str) -> bool:
         """See Arena."""
@@ -133,7 +110,7 @@ class Beside(Arena):
 
     @contextlib.contextmanager
     def process(self) -> Iterator[Task]:
-        """A process for a while, which leaves no other behind."""
+        """See Arena."""
         before = block_signals()
         try:
             self.start(60.0)

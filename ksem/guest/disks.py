@@ -1,20 +1,18 @@
 """The disks that came along with a machine, one filesystem each: found by their serial, given out empty.
 
-Contract: the standard library, `executor`, `beside`, `modules`, `readers`, `syscalls`. Only a machine that we booted has such
+Contract: the standard library, `executor`, `modules`, `readers`, `syscalls`. Only a machine that we booted has such
 disks; which of them is nvme0 differs from boot to boot. Items run one after another on the same filesystem. It stays mounted
 between them, out of sight, as mounting anew costs an emulated machine 50 to 100 ms: a case that remounts it read-only makes it
 writable again.
 """
 
-import glob
 import os
 import time
 from typing import Any, Optional, Sequence
 
 from ksem.guest import modules, readers, syscalls
-from ksem.guest.beside import Beside
 from ksem.guest.case import Broken
-from ksem.guest.executor import Outcome, Step, Task
+from ksem.guest.executor import Arena, Outcome, Step, Task
 from ksem.guest.flags import MNT, errno_name
 
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
@@ -33,33 +31,32 @@ def device(name: str) -> str:
     return "/dev/" + serial(name)
 
 
-def attach(arena: Beside, name: str) -> Optional[str]:
+def attach(arena: Arena, name: str) -> Optional[str]:
     """Have the disk with that filesystem ready for cases: None, or why there is none."""
-    found = _found(name) if os.path.isdir(modules.DIRECTORY) else None
+    found = _found(arena, name) if arena.read(modules.ORDER) is not None else None
     if found is None:
         return "no disk with a filesystem %s for cases" % name
-    os.symlink(found, device(name))
     place = "/ksem-disk"
-    os.mkdir(place)
-    # The process stands where we do: what it mounts is mounted for us.
+    # The process stands where its parent does: what it mounts is mounted for that.
     with arena.process() as task:
+        syscalls.execute(task, "symlink", [found, device(name)])
+        syscalls.execute(task, "mkdir", [place, 0o700])
         _, error = syscalls.execute(task, "mount", [device(name), place, name, 0, None])
         if error is None:
             # Never closed: as long as it is open, the filesystem stays alive, though mounted nowhere.
-            os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            arena.keep(place)
             syscalls.execute(task, "umount2", [place, MNT.DETACH])
-    os.rmdir(place)
+        syscalls.execute(task, "rmdir", [place])
     return error and "mounting the disk with a filesystem %s failed with %s" % (name, error)
 
 
-def _found(name: str) -> Optional[str]:
+def _found(arena: Arena, name: str) -> Optional[str]:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        for path in glob.glob("/sys/block/nvme*/device/serial"):
-            with open(path) as file:
-                if file.read().strip() == serial(name):
-                    return path.split("/")[3]
-        time.sleep(0.02)
+        for number in range(len(FILESYSTEMS)):
+            if (arena.read("/sys/block/nvme%dn1/device/serial" % number) or "").strip() == serial(name):
+                return "nvme%dn1" % number
+        arena.tick()
     return None
 
 

@@ -1,16 +1,15 @@
 """What of a machine shapes the answers: recorded beside every result.
 
-Contract: the standard library and `readers`; builtin values; nothing that differs between two runs of the same
-kernel in the same configuration.
+Contract: the standard library, `executor` and `readers`; builtin values; nothing that differs between two runs of the same
+kernel in the same configuration. All is asked of the arena: whoever looks need not be on the machine.
 """
 
-import os
 import re
 import zlib
 from typing import Any, Dict, List, Optional, Sequence
 
 from ksem.guest import readers
-from ksem.guest.beside import Beside
+from ksem.guest.executor import Arena, Task
 
 SYSCTLS = (
     "fs/overflowgid", "fs/overflowuid", "fs/protected_fifos", "fs/protected_hardlinks", "fs/protected_regular",
@@ -20,24 +19,31 @@ SYSCTLS = (
 )
 
 
-def environment(arena: Beside, options: Sequence[str]) -> Dict[str, Any]:
+# struct new_utsname: six texts of 65 bytes (linux/utsname.h).
+_UNAME, _FIELD = 63, 65
+
+
+def environment(arena: Arena, options: Sequence[str]) -> Dict[str, Any]:
     """Release and version as uname(2) gives them, architecture, command line, configuration, distribution, LSMs, sysctls.
 
     A sysctl that is not there is None; user.max_user_namespaces is `some` or `0`, as its number
-    follows from the size of the memory. arena: for a process that looks.
+    follows from the size of the memory.
     """
-    system = os.uname()
+    with arena.process() as task:
+        release, version, machine = _uname(task)
+        root, _ = task.make(readers.mountinfo, "/")
     return {
-        "release": system.release,
-        "version": system.version,
-        "architecture": system.machine,
-        "cmdline": _read("/proc/cmdline"),
-        "lsm": _read("/sys/kernel/security/lsm"),
-        "sysctl": {name.replace("/", "."): _sysctl(name) for name in SYSCTLS},
-        **configuration(_configuration(system.release), options),
-        "os": _system(),
-        "root": _root(arena),
-        "caller": "root" if os.geteuid() == 0 else "ordinary user",
+        "release": release,
+        "version": version,
+        "architecture": machine,
+        "cmdline": _read(arena, "/proc/cmdline"),
+        "lsm": _read(arena, "/sys/kernel/security/lsm"),
+        "sysctl": {name.replace("/", "."): _sysctl(arena, name) for name in SYSCTLS},
+        **configuration(_configuration(arena, release), options),
+        "os": _system(arena),
+        # What the machine's / is, and how mounts below it propagate: `ext4 shared`.
+        "root": "%s %s" % (root["fstype"], " ".join(root["propagation"])),
+        "caller": "root" if arena.around.uid == 0 else "ordinary user",
     }
 
 
@@ -52,49 +58,40 @@ def configuration(text: Optional[str], options: Sequence[str]) -> Dict[str, Any]
             "options": {option: found.get(option, "n") for option in sorted(options)}}
 
 
-def _configuration(release: str) -> Optional[str]:
+def _uname(task: Task) -> List[str]:
+    """Release, version and machine, as uname(2) tells them."""
+    place = task.arena.reserve(6 * _FIELD)
+    task.calls([(_UNAME, place)])
+    fields = task.arena.take(place, 6 * _FIELD)
+    return [fields[start:start + _FIELD].partition(b"\0")[0].decode("ascii", "replace")
+            for start in (2 * _FIELD, 3 * _FIELD, 4 * _FIELD)]
+
+
+def _configuration(arena: Arena, release: str) -> Optional[str]:
     """Where distributions keep it, or what the kernel itself holds (CONFIG_IKCONFIG_PROC)."""
     for path in ("/boot/config-" + release, "/lib/modules/%s/config" % release):
-        lines = _read_lines(path)
-        if lines is not None:
-            return "\n".join(lines) + "\n"
-    try:
-        with open("/proc/config.gz", "rb") as file:
-            return zlib.decompress(file.read(), 31).decode()
-    except OSError:
-        return None
+        text = arena.read(path)
+        if text is not None:
+            return "\n".join(text.splitlines()) + "\n"
+    packed = arena.content("/proc/config.gz")
+    return None if packed is None else zlib.decompress(packed, 31).decode()
 
 
-def _system() -> Optional[str]:
+def _system(arena: Arena) -> Optional[str]:
     """PRETTY_NAME of os-release(5); none in a bare kernel."""
-    for line in (_read_lines("/etc/os-release") or []):
+    for line in (arena.read("/etc/os-release") or "").splitlines():
         if line.startswith("PRETTY_NAME="):
             return line.partition("=")[2].strip("\"'")
     return None
 
 
-def _root(arena: Beside) -> str:
-    """What the machine's / is, and how mounts below it propagate: `ext4 shared`."""
-    with arena.process() as task:
-        mount, _ = task.make(readers.mountinfo, "/")
-    return "%s %s" % (mount["fstype"], " ".join(mount["propagation"]))
-
-
-def _sysctl(name: str) -> Optional[str]:
-    value = _read("/proc/sys/" + name)
+def _sysctl(arena: Arena, name: str) -> Optional[str]:
+    value = _read(arena, "/proc/sys/" + name)
     if name == "user/max_user_namespaces" and value is not None:
         return "0" if value == "0" else "some"
     return value
 
 
-def _read(path: str) -> Optional[str]:
-    lines = _read_lines(path)
-    return None if lines is None else " ".join(" ".join(lines).split())
-
-
-def _read_lines(path: str) -> Optional[List[str]]:
-    try:
-        with open(path) as file:
-            return file.read().splitlines()
-    except OSError:
-        return None
+def _read(arena: Arena, path: str) -> Optional[str]:
+    text = arena.read(path)
+    return None if text is None else " ".join(text.split())

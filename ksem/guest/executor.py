@@ -17,7 +17,7 @@ import abc
 import os
 import signal
 import struct
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, List, NamedTuple, Optional, Sequence, Tuple
 
 ARCHITECTURE = "x86_64"
 # The system calls that the runtime itself is made of (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -93,7 +93,8 @@ class Memory:
 class Surroundings(NamedTuple):
     """What a director has to know of the machine that processes run on.
 
-    uid, gid: whose they are at first. table: the length of /proc/self/mountinfo. dumpable: whether their memory is.
+    uid, gid: whose they are at first. table: the length of /proc/self/mountinfo. dumpable: whether their memory is. alone:
+    whether nobody else lives on it.
     """
 
     uid: int
@@ -101,6 +102,7 @@ class Surroundings(NamedTuple):
     release: str
     table: int
     dumpable: int
+    alone: bool
 
 
 class Arena(abc.ABC):
@@ -129,8 +131,21 @@ class Arena(abc.ABC):
         """Kill the process that was begun, and all that it left behind."""
 
     @abc.abstractmethod
+    def content(self, path: str) -> Optional[bytes]:
+        """A file of the machine, as whoever is the parent of all sees it; None if there is none."""
+
     def read(self, path: str) -> Optional[str]:
-        """A small file of the machine, as whoever is the parent of all sees it; None if there is none."""
+        """The same as a text."""
+        found = self.content(path)
+        return None if found is None else found.decode("utf-8", "surrogateescape")
+
+    @abc.abstractmethod
+    def keep(self, path: str) -> None:
+        """Have whoever is the parent of all hold it open from now on."""
+
+    @abc.abstractmethod
+    def process(self) -> ContextManager["Task"]:
+        """A process for a while, which leaves no other behind, while no case is run."""
 
     @abc.abstractmethod
     def executable(self, path: str) -> bool:

@@ -23,8 +23,10 @@ def main() -> None:
     for name, fstype in (("/proc", "proc"), ("/sys", "sysfs"), ("/dev", "devtmpfs")):
         os.makedirs(name, exist_ok=True)
         _mount(fstype, name, fstype)
-    for name in modules.names():
-        problem = modules.load(name)
+    with open(modules.ORDER) as file:
+        order = file.read()
+    for name in modules.names(order):
+        problem = modules.load(name, order, modules.insert)
         if problem:
             print("ksem: %s: %s" % (name, problem))
     os.mkdir(ROOT)

@@ -1,7 +1,8 @@
 """The first process of a directly booted kernel: makes a root to live in, then becomes the agent.
 
-Contract: the standard library and what else the initramfs holds of ksem (`loader`, `wire`). The kernel is told
-nothing but to run this; whatever goes wrong ends in a panic whose message is on the console.
+Contract: the standard library and what else the initramfs holds of ksem (`loader`, `wire`, `proxy`). The kernel is told
+nothing but to run this; whatever goes wrong ends in a panic whose message is on the console. Where the host shares memory, a
+proxy is started for a director out there, and the agent is not asked for anything.
 """
 
 import ctypes
@@ -9,15 +10,13 @@ import mmap
 import os
 import sys
 import termios
-from typing import Optional
+from typing import Any, Dict, Optional
 
-from ksem.guest import loader, wire
+from ksem.guest import loader, proxy, wire
 
 LINE = "/dev/ttyS1"
-# The memory that the host shares: of this size, behind a PCI device in this place, for which no driver is needed.
-SHARED, SLOT = 8 << 20, "10.0"
-# What of it the agent's messages take, and where that begins which belongs to a director.
-TALK, ARENA = 1 << 20, 4 << 20
+# The memory that the host shares, an arena of this size, behind a PCI device in this place, for which no driver is needed.
+SHARED, SLOT = 4 << 20, "10.0"
 _RESOURCE = "/sys/bus/pci/devices/0000:00:%s/resource2" % SLOT
 _MS_BIND, _MS_MOVE = 4096, 8192
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -28,7 +27,7 @@ def main() -> None:
     _leave_initramfs()
     line = _raw(LINE)
     try:
-        loader.serve(_channel(line))
+        loader.serve(wire.Channel(line, line), _proxy())
     finally:
         sys.stdout.flush()
     _power_off()
@@ -83,14 +82,14 @@ def _raw(path: str) -> int:
     return 250
 
 
-def _channel(line: int) -> wire.Channel:
-    """By the line, and by what the host shares: nothing where the kernel has no such device, or does not let us see it."""
+def _proxy() -> Optional[Dict[str, Any]]:
+    """What a director has to know, if there can be one: where there is such a device, and the kernel lets us see it."""
     try:
         with open(_RESOURCE, "r+b") as file:
-            memory = memoryview(mmap.mmap(file.fileno(), SHARED))
+            memory = mmap.mmap(file.fileno(), SHARED)
     except OSError:
-        return wire.Channel(line, line)
-    return wire.Channel(line, line, wire.Shared(memory[:TALK], upper=True, seen=True), memory[ARENA:])
+        return None
+    return proxy.start(memory)
 
 
 def _power_off() -> None:

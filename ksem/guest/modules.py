@@ -1,6 +1,6 @@
 """Kernel modules that came along in the initramfs.
 
-Contract: the standard library only. DIRECTORY holds NAME.ko files and `order.json`, which names for each module those that
+Contract: the standard library only. DIRECTORY holds NAME.ko files and ORDER, which names for each module those that
 are to be there before it, in order. On a machine that is not ours there is no such directory, and nothing is loaded.
 """
 
@@ -8,30 +8,32 @@ import ctypes
 import errno
 import json
 import os
-from typing import List, Optional
+from typing import Callable, List, Optional
 
 DIRECTORY = "/ksem/modules"
-_FINIT_MODULE = {"x86_64": 313, "aarch64": 273}
+ORDER = DIRECTORY + "/order.json"
+# finit_module(2), by architecture.
+FINIT_MODULE = {"x86_64": 313, "aarch64": 273}
 
 
-def names() -> List[str]:
-    """The modules that came along for their own sake, not because another needs them."""
-    with open(os.path.join(DIRECTORY, "order.json")) as file:
-        return sorted(json.load(file))
+def names(text: str) -> List[str]:
+    """The modules that came along for their own sake, not because another needs them. text: that of ORDER."""
+    return sorted(json.loads(text))
 
 
-def load(name: str) -> Optional[str]:
-    """Load a module with what it depends on: None, or why it cannot be had."""
-    try:
-        with open(os.path.join(DIRECTORY, "order.json")) as file:
-            order = json.load(file).get(name)
-    except OSError:
+def load(name: str, text: Optional[str], insert: Callable[[str], int]) -> Optional[str]:
+    """Load a module with what it depends on: None, or why it cannot be had.
+
+    text: that of ORDER, if there is one. insert: has the kernel take the file of one; 0 or an errno.
+    """
+    if text is None:
         return "its module is not loaded, and this machine is left as it is"
+    order = json.loads(text).get(name)
     if order is None:
         return "this kernel comes without such a module"
     failed = []
     for one in order:
-        code = _finit_module(os.path.join(DIRECTORY, one + ".ko"))
+        code = insert("%s/%s.ko" % (DIRECTORY, one))
         if code not in (0, errno.EEXIST):
             failed.append("loading the module %s failed with %s" % (one, errno.errorcode.get(code, code)))
         elif one == name:
@@ -40,11 +42,12 @@ def load(name: str) -> Optional[str]:
     return ", ".join(failed)
 
 
-def _finit_module(path: str) -> int:
+def insert(path: str) -> int:
+    """Have the kernel that we run on take one."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        number = _FINIT_MODULE[os.uname().machine]
+        number = FINIT_MODULE[os.uname().machine]
         failed = libc.syscall(ctypes.c_long(number), ctypes.c_int(descriptor), b"", ctypes.c_int(0))
         return ctypes.get_errno() if failed else 0
     finally:

@@ -1,21 +1,21 @@
 """Whether a kernel and the agent's user have what a case needs: tried for real, once, and remembered.
 
-Contract: the standard library and ksem.guest. A need is `root`, `alone`, `userns`, `fs:NAME` or `syscall:NAME`; PROBES holds
-one function of the arena and the name for each kind. Each returns None, or why it is missing: the reason that an
-`unsupported` cell shows.
+Contract: the standard library and ksem.guest; all is tried by processes of the arena. A need is `root`, `alone`, `userns`,
+`fs:NAME` or `syscall:NAME`; PROBES holds one function of the arena and the name for each kind. Each returns None, or why it is
+missing: the reason that an `unsupported` cell shows.
 """
 
 import os
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from ksem.guest import disks, flags, modules, syscalls
-from ksem.guest.beside import Beside
+from ksem.guest.executor import ARCHITECTURE, CLOSE, OPEN, Arena, Earlier
 from ksem.guest.lab import OWNER
 
 _known: Dict[str, Optional[str]] = {}
 
 
-def missing(needs: Iterable[str], arena: Beside) -> Optional[str]:
+def missing(needs: Iterable[str], arena: Arena) -> Optional[str]:
     """The first reason why a case cannot run here, or None."""
     for need in needs:
         if need not in _known:
@@ -26,44 +26,50 @@ def missing(needs: Iterable[str], arena: Beside) -> Optional[str]:
     return None
 
 
-def _root(_: Beside, __: str) -> Optional[str]:
-    with open("/proc/self/uid_map") as table:
-        whole = table.read().split() == ["0", "0", "4294967295"]
-    if os.geteuid() != 0 or not whole:
+def _root(arena: Arena, _: str) -> Optional[str]:
+    whole = (arena.read("/proc/self/uid_map") or "").split() == ["0", "0", "4294967295"]
+    if arena.around.uid != 0 or not whole:
         return "needs root outside of any user namespace"
     return None
 
 
-def _alone(_: Beside, __: str) -> Optional[str]:
-    """A setting of the whole machine may be changed where the agent is its first process, and so nobody else lives on it."""
-    return None if os.getpid() == 1 else "changes a setting of the whole machine: for directly booted kernels"
+def _alone(arena: Arena, _: str) -> Optional[str]:
+    """A setting of the whole machine may be changed where its first process is ours, and so nobody else lives on it."""
+    return None if arena.around.alone else "changes a setting of the whole machine: for directly booted kernels"
 
 
-def _userns(arena: Beside, _: str) -> Optional[str]:
+def _userns(arena: Arena, _: str) -> Optional[str]:
     """As a user without rights, as the sandboxes of cases are."""
     with arena.process() as task:
-        if os.geteuid() == 0:
+        if arena.around.uid == 0:
             syscalls.execute(task, "setresuid", [OWNER, OWNER, OWNER])
         _, error = syscalls.execute(task, "unshare", [flags.CLONE.NEWUSER])
     return "no user namespaces: unshare(CLONE_NEWUSER) = %s" % error if error else None
 
 
-def _filesystem(arena: Beside, name: str) -> Optional[str]:
-    if not _registered(name):
-        problem = modules.load(name)
+def _filesystem(arena: Arena, name: str) -> Optional[str]:
+    if not _registered(arena, name):
+        problem = modules.load(name, arena.read(modules.ORDER), lambda path: _insert(arena, path))
         if problem:
             return "no filesystem %s: %s" % (name, problem)
-    if not _registered(name):
+    if not _registered(arena, name):
         return "no filesystem %s" % name
     return disks.attach(arena, name) if name in disks.FILESYSTEMS else None
 
 
-def _registered(name: str) -> bool:
-    with open("/proc/filesystems") as table:
-        return any(line.split()[-1] == name for line in table)
+def _registered(arena: Arena, name: str) -> bool:
+    return any(line.split()[-1] == name for line in (arena.read("/proc/filesystems") or "").splitlines())
 
 
-def _syscall(arena: Beside, name: str) -> Optional[str]:
+def _insert(arena: Arena, path: str) -> int:
+    with arena.process() as task:
+        arena.clear()
+        results = task.calls([(OPEN, arena.text(path), os.O_RDONLY | os.O_CLOEXEC, 0),
+                              (modules.FINIT_MODULE[ARCHITECTURE], Earlier(0), arena.text(""), 0), (CLOSE, Earlier(0))])
+    return max(0, -results[0], -results[1])
+
+
+def _syscall(arena: Arena, name: str) -> Optional[str]:
     """Invalid arguments: any answer but ENOSYS means that the call exists."""
     with arena.process() as task:
         arguments = [_invalid(kind, task) for _, kind in syscalls.SIGNATURES[name].arguments if kind.given]
@@ -83,5 +89,5 @@ def _invalid(kind: Any, task: Any) -> Any:
     raise TypeError("no value is known for %s" % type(kind).__name__)
 
 
-PROBES: Dict[str, Callable[[Beside, str], Optional[str]]] = {
+PROBES: Dict[str, Callable[[Arena, str], Optional[str]]] = {
     "root": _root, "alone": _alone, "userns": _userns, "fs": _filesystem, "syscall": _syscall}

@@ -10,7 +10,7 @@ import os
 import select
 import struct
 import time
-from typing import Any, List, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence
 
 from ksem.guest import agent
 from ksem.guest.executor import (
@@ -40,22 +40,27 @@ from ksem.guest.executor import (
 from ksem.guest.proxy import CALLS, DONE, MAILBOX, REST, TURN, WAIT
 from ksem.guest.wire import Channel
 
-_KILL, _ACCESS, _NANOSLEEP, _CLOCK_GETTIME = 62, 21, 35, 228
+_KILL, _ACCESS, _NANOSLEEP, _CLOCK_GETTIME, _CLOCK_SETTIME, _IOCTL = 62, 21, 35, 228, 227, 16
+# linux/random.h, for random(4).
+_RNDADDENTROPY, _RNDRESEEDCRNG = 0x40085203, 0x5207
 _WNOHANG, _SIGCHLD, _SIGKILL = 1, 17, 9
 # Among what is ours in the arena: a time to wait of 0.5 ms, texts, what was read.
 _SHORT, _TEXT, _FOUND, _LENGTH = OWN + 32768, OWN + 32784, OWN + 36864, 28000
 # Seconds that the proxy may take to come back from what a director had begun, and processes to end, until we give up.
 PATIENCE = 5.0
+# Bytes of a file.
+LARGEST = 4 << 20
 
 
-def main(channel: Channel, sources: Any, memory: int, offset: int, bell: int, gate: int, proxy: Any) -> None:
+def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, proxy: Any, now: float, entropy: str) -> None:
     """Serve as an agent does.
 
-    memory, offset: a descriptor of what both see, and where the arena is in it. bell, gate: descriptors on which the proxy is
-    heard, and let go on; to read from the second never waits. proxy: what `proxy.start` told.
+    memory: a descriptor of the arena. bell, gate: descriptors on which the proxy is heard, and let go on; to read from the
+    second never waits. proxy: what `proxy.start` told. now: seconds since 1970. entropy: chance, in hexadecimal digits.
     """
-    shared = mmap.mmap(memory, SIZE, offset=offset)
-    agent.serve(channel, agent.Agent(Outside(shared, bell, gate, proxy["base"], Surroundings(*proxy["around"])), sources))
+    arena = Outside(mmap.mmap(memory, SIZE), bell, gate, proxy["base"], Surroundings(*proxy["around"]))
+    arena.awake(now, bytes.fromhex(entropy))
+    agent.serve(channel, agent.Agent(arena, sources))
 
 
 class Outside(Arena):
@@ -66,6 +71,20 @@ class Outside(Arena):
         struct.pack_into("=qq", memory, _SHORT, 0, 500000)
         super().__init__(memory, base, around)
         self._proxy = Task(self, MAILBOX, self.shared)
+
+    def awake(self, now: float, entropy: bytes) -> None:
+        """Tell the machine the time, and give it chance of its own.
+
+        Otherwise all that are restored from one snapshot would live at the same moment, and draw the same random numbers.
+        """
+        time_of_day, pool = self.base + _FOUND, self.base + _FOUND + 16
+        struct.pack_into("=qq", self.memory, _FOUND, int(now), int(now % 1 * 1e9))
+        # struct rand_pool_info: how many bits of it count, how many bytes there are, the bytes.
+        data = struct.pack("=ii", 8 * len(entropy), len(entropy)) + entropy
+        self.memory[_FOUND + 16:_FOUND + 16 + len(data)] = data
+        self._made([(_CLOCK_SETTIME, time.CLOCK_REALTIME, time_of_day),
+                    (OPEN, self._text("/dev/urandom"), os.O_RDWR | os.O_CLOEXEC, 0), (_IOCTL, Earlier(1), _RNDADDENTROPY, pool),
+                    (_IOCTL, Earlier(1), _RNDRESEEDCRNG, 0), (CLOSE, Earlier(1))])
 
     def begin(self, place: int) -> int:
         """See Arena."""
@@ -96,17 +115,40 @@ class Outside(Arena):
     def reap(self, pid: int) -> None:
         """See Arena."""
         self._kill([pid], WALL)
+        self._restore()
         children = self._children()
         while children:
             self._kill(children, WALL)
             children = self._children()
         self._tell(REST)
 
-    def read(self, path: str) -> Optional[str]:
+    def content(self, path: str) -> Optional[bytes]:
+        """See Arena. No more than LARGEST bytes of it."""
+        opened = (OPEN, self._text(path), os.O_RDONLY | os.O_CLOEXEC, 0)
+        found = self._made([opened, (READ, Earlier(0), self.base + _FOUND, _LENGTH), (CLOSE, Earlier(0))])[1]
+        if found < _LENGTH:
+            return self._found(found) if found >= 0 else None
+        descriptor, = self._made([opened])
+        pieces: List[bytes] = []
+        while found > 0 and len(pieces) * _LENGTH < LARGEST:
+            found, = self._made([(READ, descriptor, self.base + _FOUND, _LENGTH)])
+            pieces.append(self._found(found))
+        self._made([(CLOSE, descriptor)])
+        return b"".join(pieces)
+
+    def keep(self, path: str) -> None:
         """See Arena."""
-        found = self._made([(OPEN, self._text(path), os.O_RDONLY | os.O_CLOEXEC, 0),
-                            (READ, Earlier(0), self.base + _FOUND, _LENGTH), (CLOSE, Earlier(0))])[1]
-        return bytes(self.memory[_FOUND:_FOUND + found]).decode() if found >= 0 else None
+        self._made([(OPEN, self._text(path), os.O_RDONLY | os.O_CLOEXEC, 0)])
+
+    @contextlib.contextmanager
+    def process(self) -> Iterator[Task]:
+        """See Arena."""
+        self.start(PATIENCE)
+        task = self.fork()
+        try:
+            yield task
+        finally:
+            self.reap(task.pid)
 
     def executable(self, path: str) -> bool:
         """See Arena."""
@@ -130,6 +172,7 @@ class Outside(Arena):
             # Who died may have told it, and not let it go on.
             self._tell(state)
             self._heard(PATIENCE)
+        self._restore(known=False)
         while True:
             children = self._children()
             if not children:
@@ -142,6 +185,15 @@ class Outside(Arena):
     def _kill(self, children: Sequence[int], how: int) -> None:
         """End children of the proxy. how: as wait4(2) is to wait for each of them."""
         self._made([(_KILL, child, _SIGKILL) for child in children] + [(WAIT4, child, 0, how, 0) for child in children])
+
+    def _restore(self, known: bool = True) -> None:
+        """Make the proxy's memory dumpable as it was at first. known: whether we know what it is."""
+        if not known or self.shared.dumpable != self.around.dumpable:
+            self._made([(PRCTL, PR_SET_DUMPABLE, self.around.dumpable)])
+            self.shared.dumpable = self.around.dumpable
+
+    def _found(self, length: int) -> bytes:
+        return bytes(self.memory[_FOUND:_FOUND + max(0, length)])
 
     def _children(self) -> List[int]:
         """Of the proxy, to which orphans come, too."""

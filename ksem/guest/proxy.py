@@ -1,8 +1,8 @@
 """The process in a machine by which a director outside of it acts: the parent of all processes of a case.
 
-Contract: the standard library, `executor`, `beside`. It makes the calls that it finds in its mailbox, as those processes do,
-and hands turns on to them. So `observe` need not run where a processor is emulated: there an interpreter is 15 times slower,
-and took half of all time.
+Contract: the standard library and `native`, as init starts it, before anything is sent. It makes the calls that it finds in its
+mailbox, as those processes do, and hands turns on to them. So `observe` need not run where a processor is emulated: there an
+interpreter is 15 times slower, and took half of all time.
 
 The director writes to the same memory, but can wake nobody in the machine. Two ports do what a futex would. When the proxy is
 done it writes to one, the bell, behind which QEMU has a line to the director. Then it writes to the other, the gate: QEMU does
@@ -18,10 +18,9 @@ import mmap
 import os
 import signal
 import struct
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
-from ksem.guest.beside import KEEP, MAKE, block_signals, prctl, surroundings
-from ksem.guest.flags import PR
+from ksem.guest.native import KEEP, MAKE, SET_CHILD_SUBREAPER, SET_PDEATHSIG, block_signals, libc, prctl, surroundings
 
 # Where its mailbox is in the arena. Beyond what every mailbox has, at 32 is that of the process whose turn it is, at 40 the
 # address of how long to wait for its end before saying so, at 48 how long to sleep between two looks when nothing comes.
@@ -60,8 +59,10 @@ _PROXY = bytes.fromhex(
 )
 
 
-def start(memory: Any) -> Dict[str, Any]:
-    """Start it, as a child; what `outside` has to know. memory: of a device, mapped: its first SIZE bytes become the arena."""
+def start(memory: Any) -> Optional[Dict[str, Any]]:
+    """Start it, as a child; what `outside` has to know, None when it may not use its ports. memory: the arena to be."""
+    if libc.syscall(ctypes.c_long(_IOPERM), ctypes.c_ulong(BELL), ctypes.c_ulong(2), ctypes.c_int(1)):
+        return None
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     code = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
                      prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -70,13 +71,12 @@ def start(memory: Any) -> Dict[str, Any]:
     struct.pack_into("=8Q", memory, MAILBOX, REST, 0, 0, 0, 0, 0, 0, _SLEEP)
     if os.fork() == 0:
         try:
-            prctl(PR.SET_PDEATHSIG, signal.SIGKILL)
-            prctl(PR.SET_CHILD_SUBREAPER, 1)
+            prctl(SET_PDEATHSIG, signal.SIGKILL)
+            prctl(SET_CHILD_SUBREAPER, 1)
             os.setsid()
             block_signals()
             os.closerange(3, 256)
-            if not ctypes.CDLL(None).syscall(ctypes.c_long(_IOPERM), ctypes.c_ulong(BELL), ctypes.c_ulong(2), ctypes.c_int(1)):
-                run(base + MAILBOX)
+            run(base + MAILBOX)
         finally:
             os._exit(1)
-    return {"base": base, "around": list(surroundings())}
+    return {"base": base, "around": surroundings()}

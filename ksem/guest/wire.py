@@ -25,8 +25,8 @@ import time
 import zlib
 from typing import Any, Optional
 
-# 3: pieces may lie in shared memory. 2: pieces are bytes. 1: the first, in base64.
-PROTOCOL = 3
+# 4: a greeting tells of a proxy. 2: pieces are bytes. 1: the first, in base64.
+PROTOCOL = 4
 PIECE = 16384
 LIMIT = 8 << 20
 LEVEL = 2
@@ -48,47 +48,12 @@ class Timeout(WireError):
     """No whole message came in time."""
 
 
-class Shared:
-    """Memory that both sides see: each writes to its own half, going round in it.
-
-    memory: a file that is mapped. upper: whose half is which. seen: whether the other side is known to see it too.
-    """
-
-    def __init__(self, memory: Any, upper: bool, seen: bool) -> None:
-        self.seen = seen
-        self._memory = memory
-        self._half = len(memory) // 2
-        self._mine, self._theirs = (self._half, 0) if upper else (0, self._half)
-        self._next = 0
-        # Small enough for what was sent before to stay until it has been read: no more than two messages are under way.
-        self.piece = self._half // 4
-
-    def put(self, piece: bytes) -> bytes:
-        """Write a piece; where it is."""
-        if self._next + len(piece) > self._half:
-            self._next = 0
-        start = self._mine + self._next
-        self._memory[start:start + len(piece)] = piece
-        self._next += len(piece)
-        return b"%d %d" % (start - self._mine, len(piece))
-
-    def get(self, place: bytes) -> bytes:
-        """The piece at a place. Raises ValueError for what is none."""
-        start, length = (int(word) for word in place.split())
-        if start < 0 or length < 0 or start + length > self._half:
-            raise ValueError("a piece at %d of %d bytes" % (start, length))
-        return bytes(self._memory[self._theirs + start:self._theirs + start + length])
-
-
 class Channel:
-    """One end of a conversation over two descriptors (often the same one), and shared memory if there is any."""
+    """One end of a conversation over two descriptors (often the same one)."""
 
-    def __init__(self, source: int, sink: int, shared: Optional[Shared] = None, beyond: Any = None) -> None:
+    def __init__(self, source: int, sink: int) -> None:
         self.source = source
         self.sink = sink
-        # Memory that both sides see, and that is not ours.
-        self.beyond = beyond
-        self._shared = shared
         self._buffer = b""
         self.noise = b""
 
@@ -100,14 +65,12 @@ class Channel:
     def send_text(self, plain: bytes, timeout: Optional[float] = None) -> None:
         """Send one JSON value that is text already."""
         deadline = _deadline(timeout)
-        shared = self._shared if self._shared is not None and self._shared.seen else None
-        text, size = (plain, shared.piece) if shared else (_stuffed(zlib.compress(plain, LEVEL)), PIECE)
-        last, more = (b":", b"*") if shared else (b".", b"+")
-        pieces = [text[start:start + size] for start in range(0, len(text), size)]
+        text = _stuffed(zlib.compress(plain, LEVEL))
+        pieces = [text[start:start + PIECE] for start in range(0, len(text), PIECE)]
         for number, piece in enumerate(pieces, 1):
-            flag = last if number == len(pieces) else more
-            self._write(b"%08x %s %s\n" % (zlib.crc32(piece), flag, shared.put(piece) if shared else piece), deadline)
-            while flag == more and self._line(deadline) != b"ack":
+            flag = b"." if number == len(pieces) else b"+"
+            self._write(b"%08x %s %s\n" % (zlib.crc32(piece), flag, piece), deadline)
+            while flag == b"+" and self._line(deadline) != b"ack":
                 pass
 
     def receive(self, timeout: Optional[float] = None) -> Any:
@@ -124,26 +87,15 @@ class Channel:
             message += piece
             if len(message) > LIMIT:
                 raise WireError("a message of more than %d bytes" % LIMIT)
-            flag = line[9:10]
-            if flag in b".:":
-                return _decoded(bytes(message), flag == b".")
+            if line[9:10] == b".":
+                return _decoded(bytes(message))
             self._write(b"ack\n", deadline)
 
     def _checked(self, line: bytes) -> Optional[bytes]:
-        """The piece in a line or where the line says, or None for noise."""
+        """The piece in a line, or None for noise."""
         checksum, flag, piece = line[:8], line[8:11], line[11:]
-        if flag in (b" : ", b" * ") and self._shared is not None:
-            try:
-                piece = self._shared.get(piece)
-            except ValueError:
-                return None
-        elif flag not in (b" + ", b" . "):
-            return None
-        if not piece or checksum != b"%08x" % zlib.crc32(piece):
-            return None
-        if self._shared is not None and flag in (b" : ", b" * "):
-            self._shared.seen = True
-        return piece
+        sound = piece and flag in (b" + ", b" . ") and checksum == b"%08x" % zlib.crc32(piece)
+        return piece if sound else None
 
     def _line(self, deadline: Optional[float]) -> bytes:
         while b"\n" not in self._buffer:
@@ -191,9 +143,9 @@ def _unstuffed(text: bytes) -> bytes:
     return text.replace(b"=r", b"\r").replace(b"=n", b"\n").replace(b"=:", b"=")
 
 
-def _decoded(text: bytes, deflated: bool) -> Any:
+def _decoded(text: bytes) -> Any:
     try:
-        message = json.loads((_inflated(text) if deflated else text).decode("utf-8", "surrogatepass"),
+        message = json.loads(_inflated(text).decode("utf-8", "surrogatepass"),
                              parse_constant=_refused, parse_float=_finite)
         _check_depth(message, DEPTH)
         return message

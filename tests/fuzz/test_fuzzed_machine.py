@@ -150,7 +150,7 @@ class Rung:
         os.write(ringing, b"!" * 60_000)
         os.close(ringing)
         self.memory[MAILBOX:MAILBOX + 4] = self._state.to_bytes(4, "little")
-        outside = Outside(self.memory, self._bell, -1, 4096, Surroundings(0, 0, "6.12", 4096, 1))
+        outside = Outside(self.memory, self._bell, -1, 4096, Surroundings(0, 0, "6.12", 4096, 1, True))
         outside._do = lambda state: self._do(outside)  # type: ignore[method-assign]
         return outside
 

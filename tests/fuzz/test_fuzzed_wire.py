@@ -18,11 +18,10 @@ from fuzzing import changed, check_brief, damaged, fuzzed, spelled
 from hypothesis import strategies as st
 
 from ksem.guest import wire
-from ksem.guest.wire import Channel, Shared, WireError
+from ksem.guest.wire import Channel, WireError
 
 MESSAGE = {"status": "observed", "observation": {"is": ["so", 1, None]}, "pids": {"77": "child"},
            "trace": [["main", "mnt:0", "mkdir", ["a", 493], 0, None]]}
-SIZE = 1 << 12
 # Larger than the limit when it is inflated, and nested deeper than any stack.
 LIMIT = 1 << 15
 BOMBS = st.sampled_from([b"[" * 20_000, b" " * (LIMIT + 1) + b"1", b'"' + b"x" * LIMIT + b'"', b"[1e999]", b"[NaN]",
@@ -42,28 +41,12 @@ def lines(draw: st.DrawFn) -> bytes:
                     for number, one in enumerate(pieces))
 
 
-@st.composite
-def places(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Shared memory, and a line that says where in it something lies."""
-    memory = bytearray(draw(st.binary(max_size=64)).ljust(SIZE, b"x"))
-    text = draw(PLAIN)[:SIZE // 2]
-    memory[:len(text)] = text
-    start = draw(st.sampled_from([0, 1, SIZE // 2, SIZE // 2 - 1, SIZE, -1, 2**63, 2**64 - 1]) | st.integers(-9, SIZE))
-    length = draw(st.sampled_from([len(text), 0, 1, SIZE, SIZE // 2, -1, 2**63]) | st.integers(-9, SIZE))
-    there = bytes(memory[start:start + length]) if abs(start) < SIZE and abs(length) < SIZE else b""
-    odd = draw(st.sampled_from([b"%d %d", b"%d %d 1", b"+%d %d", b" %d\t%d"]))
-    with contextlib.suppress(TypeError):
-        head = b"%08x %s " % (zlib.crc32(there), draw(st.sampled_from([b":", b"*"])))
-        return bytes(memory), head + odd % (start, length) + b"\n"
-    return bytes(memory), b"9" * 5000 + b"\n"
-
-
 NOISE = st.binary(max_size=80) | st.sampled_from([b"\n" * 5_000, b"ack\n" * 3, b"00000000 . \n", b"x" * 40_000, b"\r\n"])
 STREAMS = st.lists(lines() | NOISE | lines().flatmap(damaged), max_size=5).map(b"".join)
 
 
 @contextlib.contextmanager
-def _channel(stream: bytes, memory: bytes | None = None) -> Any:
+def _channel(stream: bytes) -> Any:
     """A channel whose far side has said all that it will."""
     source, sink = os.memfd_create("source"), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -72,7 +55,7 @@ def _channel(stream: bytes, memory: bytes | None = None) -> Any:
         # Less than it is: so many examples more.
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(wire, "LIMIT", LIMIT)
-            yield Channel(source, sink, None if memory is None else Shared(bytearray(memory), upper=False, seen=False))
+            yield Channel(source, sink)
     finally:
         os.close(source)
         os.close(sink)
@@ -97,13 +80,6 @@ def test_whatever_is_on_the_line_is_a_message_or_an_error(stream: bytes) -> None
     with _channel(stream) as channel:
         _hear(channel)
         assert len(channel.noise) <= 4096
-
-
-@fuzzed(heard=places(), stream=STREAMS)
-def test_whatever_is_in_shared_memory_is_a_message_or_an_error(heard: tuple[bytes, bytes], stream: bytes) -> None:
-    memory, line = heard
-    with _channel(stream + line, memory) as channel:
-        _hear(channel)
 
 
 @fuzzed(answer=STREAMS)
