@@ -50,6 +50,7 @@ ALLOWED = {
     "ksem.history": (MODEL, CASE, "ksem.judge", "ksem.matrix", "ksem.seen", "ksem.wrap"),
     "ksem.compare": (MODEL, CASE, "ksem.catalog", "ksem.matrix", "ksem.seen", "ksem.wrap"),
     "ksem.against": (MODEL, "ksem.compare", "ksem.store"),
+    "ksem.merging": (MODEL,),
     "ksem.bisect": (MODEL, CASE, "ksem.seen"),
     "ksem.agreement": (CASE, "ksem.matrix", "ksem.seen", "ksem.wrap"),
     "ksem.decider": (MODEL, CASE, "ksem.agreement", "ksem.matrix", "ksem.seen", "ksem.strace"),
