@@ -115,6 +115,12 @@ def entry(cell: Cell, trace: Sequence[str]) -> Entry:
     return _entry(cell, _name(trace), ",\n  ".join(trace)) if trace else _entry(cell)
 
 
+def status_and_reason(entry: Entry) -> tuple[str, str]:
+    """How a cell went, and why, if it says so."""
+    fields = json.loads(entry.text)
+    return fields["status"], fields.get("reason", "")
+
+
 def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str],
           is_meant: Callable[[Entry], bool] = lambda entry: True) -> list[str]:
     """Merge fresh evidence into a results directory; cells of cases that are no more go. Returns what was set aside.
