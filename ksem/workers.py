@@ -32,8 +32,14 @@ ALIVE = " -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o ConnectTimeout=2
 OPTIONS = "46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w:"
 KINDS = ("popen", "ssh", "socket", "vagrant_ssh")
 # Does the far Python have what a worker is made of? It exits with a line that says what is missing.
-PROBE = "import sys, importlib.metadata as m; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed'); " \
-        "[m.distribution(d) for d in ('ksem', 'pytest-xdist')]"
+PROBE = """
+import sys
+if sys.version_info < (3, 11): sys.exit("its Python is older than 3.11")
+from importlib.metadata import PackageNotFoundError, distribution
+for name in ("ksem", "pytest-xdist"):
+    try: distribution(name)
+    except PackageNotFoundError: sys.exit("its Python (python= says which) has no %s: pip install ksem there" % name)
+"""
 # How many workers of one host may die before it is left out.
 DEATHS = 3
 

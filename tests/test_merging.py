@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import project
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,3 +174,15 @@ def test_stored_evidence_of_this_project_in_shares_is_the_same_bytes(tmp_path: P
     for column in columns:
         name = f"{store.file_name(column.column)}.json"
         assert json.loads((tmp_path / "merged" / name).read_text()) == json.loads((results / name).read_text())
+
+
+def test_one_kernel_whose_cases_were_shared_out_is_as_of_one_run(tmp_path: Path) -> None:
+    made = project.make(tmp_path / "project", fine=project.FINE, other=project.FINE.replace("getuid", "geteuid"))
+    for name, chosen in (("whole", ()), ("a", ("-k", "made.fine")), ("b", ("-k", "made.other"))):
+        done = project.ksem(made, "run", "debian-5.10", "-q", "--results", str(tmp_path / name), *chosen)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = project.ksem(made, "merge", str(tmp_path / "a"), str(tmp_path / "b"), "--results", str(tmp_path / "merged"))
+    assert (done.returncode, done.stderr) == (0, "")
+    whole = {name: data for name, data in files(tmp_path / "whole").items() if not name.startswith("logs/")}
+    assert files(tmp_path / "merged") == whole
+    assert len(store.read(tmp_path / "merged")[0].cells) == 2
