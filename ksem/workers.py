@@ -25,6 +25,7 @@ from ksem import items, store
 from ksem.catalog import Behaviour
 from ksem.model import Cell, Say
 from ksem.scheduling import ColumnScheduling
+from ksem.wrap import escaped
 
 # A host that is switched off, or whose cable is cut, says nothing: ssh has to ask. Whoever sets these in `ssh=` comes first.
 ALIVE = " -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o ConnectTimeout=20"
@@ -190,7 +191,7 @@ class Workers:
     def _lose(self, report: Any, why: str) -> None:
         """Make a report tell of a cell that is lost, and why."""
         column = items.column_of(report.nodeid)
-        report.when, report.longrepr = "setup", f"lost: {why}"
+        report.when, report.longrepr = "setup", escaped(f"lost: {why}", keep="\n")
         report.user_properties = [("column", column), ("verdict", "lost")]
         known = items.cell_of(report.nodeid, self.behaviours())
         if known is not None:
