@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import platformdirs
@@ -49,21 +49,31 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
 
 def write_atomically(path: Path, data: bytes) -> None:
     """All of it, or the file as it was. Raises KsemError for a full or read-only disk."""
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-        # mkstemp makes files private; results and caches are as readable as any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        raise KsemError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """All files in this order, each as a whole, or none where one finds no room. Raises KsemError, which names that one."""
+    # mkstemp makes files private; results and caches are as readable as any other file.
+    umask = os.umask(0)
+    os.umask(umask)
+    with contextlib.ExitStack() as stack:
+        written = []
+        for path, data in files.items():
+            try:
+                with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+                    temporary = Path(file.name)
+                    stack.callback(temporary.unlink, missing_ok=True)
+                    file.write(data)
+                temporary.chmod(0o666 & ~umask)
+            except OSError as error:
+                raise KsemError(f"{path} cannot be written: {error.strerror}") from None
+            written.append((temporary, path))
+        for temporary, path in written:
+            try:
+                temporary.replace(path)
+            except OSError as error:
+                raise KsemError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def boot_note(name: str) -> str | None:

@@ -24,14 +24,14 @@ from typing import Any
 
 import pytest
 
-from ksem import catalog, store
+from ksem import catalog, items, store
 from ksem.against import Against
+from ksem.collected import Collected
 from ksem.compare import OTHERWISE, Difference, Kind
-from ksem.guest.case import Params, combinations
+from ksem.guest.case import Params
 from ksem.guest.flags import PR
 from ksem.judge import judge
-from ksem.lines import line
-from ksem.model import Column, Evidence, KsemError, Result, Unavailable, Verdict, seconds
+from ksem.model import Column, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.repeating import Run, times, together, varying
 from ksem.runner import Runner, check
 from ksem.seen import difference
@@ -63,10 +63,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
-    """With -n, a column stays on one worker unless the user wants another distribution."""
-    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
-        config.option.dist = "loadgroup"
+    """With workers, a column stays on one of them unless the user wants another distribution."""
+    option = config.option
+    asked = getattr(option, "numprocesses", None) or getattr(option, "tx", None)
+    if asked and option.dist == "no" and not hasattr(config, "workerinput"):
+        option.dist = "loadgroup"
+    if _distributes(config):
+        from ksem import workers
+        if workers.elsewhere(option.tx):
+            workers.prepare(config)
     return (yield)
+
+
+def _distributes(config: pytest.Config) -> bool:
+    """Whether this is the controller of workers."""
+    return not hasattr(config, "workerinput") and getattr(config.option, "dist", "no") != "no"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,10 +92,16 @@ def pytest_configure(config: pytest.Config) -> None:
             config.getoption("--boot-deadline"), config.getoption("--keep"), config.getoption("--cold"))
         session = Session(config, columns)
         if not session.worker:
-            check(columns)
+            if not config.getoption("tx", None):
+                # What other machines lack, they tell.
+                check(columns)
             store.check(session.results)
         _end_with_a_clean_up(session.worker)
         config.pluginmanager.register(session, "ksem-session")
+        if _distributes(config):
+            # Here, as xdist is slow to import, and one kernel is run without.
+            from ksem.workers import Workers
+            config.pluginmanager.register(Workers(config, lambda: session.behaviours, session.say), "ksem-workers")
     except KsemError as problem:
         raise pytest.UsageError(str(problem)) from None
 
@@ -107,20 +124,15 @@ class Session:
         self.config = config
         self.columns = columns
         self.cases = config.rootpath / "cases"
-        self.results = Path(config.getoption("--results") or config.rootpath / "results").absolute()
         self.worker = hasattr(config, "workerinput")
+        # On another machine, nothing of the controller's paths is true.
+        stored = None if getattr(config, "workerinput", {}).get("elsewhere") else config.getoption("--results")
+        self.results = Path(stored or config.rootpath / "results").absolute()
         self._behaviours: list[catalog.Behaviour] | None = None
         self._runner: Runner | None = None
-        self._heads: dict[str, Evidence] = {}
-        self._entries: dict[str, list[store.Entry]] = {}
-        self._events: dict[str, str] = {}
-        self.problems: dict[str, Unavailable] = {}
+        self.collected = Collected()
         self.params = parsed(config.getoption("--params"))
         self.against = _against(config, columns)
-        # Of each cell that was run more than once, how often it passed; nothing if it does not vary.
-        self.rates: list[str] = []
-        # What became of the cells of each column, where there is something to compare them with.
-        self.outcomes: dict[str, list[Difference]] = {}
 
     @property
     def behaviours(self) -> list[catalog.Behaviour]:
@@ -198,22 +210,7 @@ class Session:
         text = vars(report).get("ksem")
         if text is None or self.worker:
             return
-        message = json.loads(text)
-        column = message["column"]
-        if "outcome" in message:
-            kind, case, params, told = message["outcome"]
-            self.outcomes.setdefault(column, []).append(Difference(Kind(kind), case, params, tuple(told)))
-        if "rate" in message:
-            self.rates.append(message["rate"])
-        if "problem" in message:
-            self.problems[column] = Unavailable(message["problem"], message["lost"])
-        if "head" in message:
-            self._heads[column] = Evidence(column, **message["head"], cells=())
-        if "entry" in message:
-            entry = store.Entry(*message["entry"])
-            # Columns share most traces: each is kept once.
-            events = self._events.setdefault(entry.trace, entry.events)
-            self._entries.setdefault(column, []).append(entry._replace(events=events))
+        self.collected.take(json.loads(text))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any], dict[str, Any]]:
@@ -230,9 +227,9 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Which cells vary, when they were run more than once."""
-        if self.rates:
-            told = list(filter(None, self.rates))
-            terminalreporter.section(f"{len(self.rates)} cells, {self.config.getoption('--repeat')} times each: "
+        if rates := self.collected.rates:
+            told = list(filter(None, rates))
+            terminalreporter.section(f"{len(rates)} cells, {self.config.getoption('--repeat')} times each: "
                                      f"{len(told) or 'none'} vary")
             terminalreporter.write("".join(f"{one}\n" for one in told))
 
@@ -240,45 +237,29 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
         self.close()
-        if self.against and not self.worker:
-            new = sum(one.kind is Kind.APPEARED for outcomes in self.outcomes.values() for one in outcomes)
+        if self.worker:
+            return
+        self.collected.lose_what_never_came_up()
+        if self.collected.problems and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.against:
+            new = sum(one.kind is Kind.APPEARED for outcomes in self.collected.outcomes.values() for one in outcomes)
             if new:
                 print(f"\nksem: {self.against.path} knows nothing of {new} cells: expectations judge them", file=sys.stderr)
             if not self.config.getoption("--results"):
                 return
-        if self.worker or not self._entries:
+        if not self.collected.has_cells:
             return
         try:
-            self._store()
+            for notice in self.collected.write(self.results, self.behaviours):
+                print(f"ksem: {shown(notice)}", file=sys.stderr)
         except KsemError as problem:
             print(f"\nksem: {shown(str(problem))}", file=sys.stderr)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def _store(self) -> None:
-        fresh = [(self._heads[column], entries) for column, entries in self._entries.items()]
-        meant = {(one.name, line(params)) for one in self.behaviours for params in combinations(one.case)}
-        cases = {name for name, _ in meant}
-        for notice in store.write_entries(self.results, fresh, cases, lambda entry: entry[:2] in meant):
-            print(f"ksem: {shown(notice)}", file=sys.stderr)
-
     def pytest_unconfigure(self) -> None:
         """Whatever ended the session: no machine is left."""
         self.close()
-
-    @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object:
-        """Columns as the units of work (xdist's own groups rename items, which pytest 9 no longer allows)."""
-        if config.getvalue("dist") != "loadgroup":
-            return None
-        # Here, as it is slow to import, and one kernel is run without.
-        from ksem.scheduling import ColumnScheduling
-        return ColumnScheduling(config, log)
-
-
-def item_name(column: str, params: Params) -> str:
-    """How pytest names a parameter set on a column, behind the case's file and `::`."""
-    values = "-".join(str(value) for value in params.values())
-    return f"{column}[{values}]" if values else column
 
 
 class CaseFile(pytest.File):
@@ -292,7 +273,7 @@ class CaseFile(pytest.File):
         behaviour = catalog.behaviour(self.path, session.cases)
         for column in session.columns:
             for params in matching(behaviour, session.params):
-                name = item_name(column.name, params)
+                name = items.name(column.name, params)
                 # The id as a text: pytest 9 finds an item again by the id's parsed parts, which it would not make of a name.
                 item: CaseItem = CaseItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}")
                 item.prepare(session, behaviour, column, params)

@@ -115,6 +115,12 @@ def entry(cell: Cell, trace: Sequence[str]) -> Entry:
     return _entry(cell, _name(trace), ",\n  ".join(trace)) if trace else _entry(cell)
 
 
+def status_and_reason(entry: Entry) -> tuple[str, str]:
+    """How a cell went, and why, if it says so."""
+    fields = json.loads(entry.text)
+    return fields["status"], fields.get("reason", "")
+
+
 def write(directory: Path, fresh: Iterable[Evidence], cases: Iterable[str],
           is_meant: Callable[[Entry], bool] = lambda entry: True) -> list[str]:
     """Merge fresh evidence into a results directory; cells of cases that are no more go. Returns what was set aside.
@@ -145,11 +151,12 @@ def write_entries(directory: Path, fresh: Iterable[tuple[Evidence, Sequence[Entr
             merged = {(one.case, one.params): one for one in [*old, *entries] if one.case in current and is_meant(one)}
             columns.append((evidence, [merged[key] for key in sorted(merged)]))
         # Traces first: at no moment does a column refer to one that is not there.
+        files: dict[Path, bytes] = {}
         for path, traces in _fresh_traces(directory, columns).items():
             known[path] = {name: _events(one) for name, one in (known.get(path, {}) | traces).items()}
-            _write_trace_file(path, known[path])
-        for evidence, kept in columns:
-            cache.write_atomically(_path(directory, evidence), _text(evidence, kept).encode())
+            files |= _trace_file(path, known[path])
+        files |= {_path(directory, evidence): _text(evidence, kept).encode() for evidence, kept in columns}
+        cache.write_together(files)
         _drop_unused_traces(directory, known)
     return notices
 
@@ -300,11 +307,11 @@ def _events(trace: Any) -> str:
     return trace if isinstance(trace, str) else ",\n  ".join(map(line, trace))
 
 
-def _write_trace_file(path: Path, traces: Mapping[str, Any]) -> None:
+def _trace_file(path: Path, traces: Mapping[str, Any]) -> dict[Path, bytes]:
+    """A file of traces with its content, unless it has that already."""
     body = ",\n".join(f" {json.dumps(name)}: [\n  {_events(traces[name])}\n ]" for name in sorted(traces))
-    text = f'{{"schema": {SCHEMA}, "traces": {{\n{body}\n}}}}\n'
-    if not path.exists() or path.read_text() != text:
-        cache.write_atomically(path, text.encode())
+    data = f'{{"schema": {SCHEMA}, "traces": {{\n{body}\n}}}}\n'.encode()
+    return {} if path.exists() and path.read_bytes() == data else {path: data}
 
 
 def _drop_unused_traces(directory: Path, known: Mapping[Path, Mapping[str, Any]]) -> None:
@@ -327,7 +334,7 @@ def _drop_unused_traces(directory: Path, known: Mapping[Path, Mapping[str, Any]]
         if not kept:
             path.unlink(missing_ok=True)
         elif len(kept) < len(traces):
-            _write_trace_file(path, kept)
+            cache.write_together(_trace_file(path, kept))
 
 
 def _make(directory: Path) -> None:

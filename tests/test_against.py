@@ -74,7 +74,8 @@ def test_a_run_ends_as_git_wants_it(made: Path) -> None:
 
 
 def test_a_kernel_that_does_not_come_up_cannot_be_tested(made: Path) -> None:
-    ended = project.ksem(made, "run", "debian-6.12", "-q", "--boot-deadline", "0.01", "--against", "results/local.json")
+    ended = project.ksem(made, "run", "debian-6.12", "-q", "--cold", "--boot-deadline", "0.01",
+                         "--against", "results/local.json")
     assert ended.returncode == 125
     assert "debian-6.12: lost" in ended.stderr
 

@@ -79,6 +79,15 @@ def test_columns_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "not fetched yet" in " ".join(lines[2])
 
 
+def test_columns_are_listed_as_json_too(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "vms" / "catalog.toml").write_text(CATALOG + "default = false\n")
+    assert main(["kernels", "--json"]) == 0
+    local, debian = json.loads(capsys.readouterr().out)
+    assert debian == {"column": "debian-6.12", "backend": "qemu", "release": None, "state": "not fetched yet", "default": False}
+    assert (local["column"], local["backend"], local["state"], local["default"]) == ("local", "local", "at hand", True)
+    assert local["release"][:1].isdecimal()
+
+
 def test_cases_are_listed_from_anywhere_in_the_project(root: Path, monkeypatch: pytest.MonkeyPatch,
                                                        capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(root / "cases" / "area")

@@ -39,7 +39,7 @@ def observe(lab, how):
         pass
 '''
 LEFT = project.FINE.replace('{"uid": 0}', '{"escaped": False}').replace('return {"uid": lab.getuid()}', '''return {
-        "escaped": any("4242" in lab.read_file("/proc/%s/status" % name)
+        "escaped": any("Uid:\\t4242\\t" in lab.read_file("/proc/%s/status" % name)
                        for name in lab.list_directory("/proc") if name.isdigit())}''')
 
 LEAVES = '''"""Two runs on one disk, each of which leaves something."""

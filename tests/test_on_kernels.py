@@ -13,11 +13,10 @@ from pathlib import Path
 import project
 import pytest
 
-from ksem import catalog, matrix, store
+from ksem import catalog, items, matrix, store
 from ksem.guest.case import combinations
 from ksem.kernels import debian
 from ksem.model import Evidence, Verdict, release_key
-from ksem.plugin import item_name
 
 COLUMNS = project.COLUMNS
 
@@ -52,11 +51,11 @@ def test_a_second_run_changes_no_byte(run: subprocess.CompletedProcess[str], res
     """Backwards, and two of three items left out: whatever is numbered by the kernel comes out otherwise."""
     before = {path: path.read_bytes() for path in results.rglob("*.json")}
     column, *_ = COLUMNS
-    items = [f"{one.path.relative_to(project.ROOT)}::{item_name(column, params)}"
-             for one in catalog.behaviours(project.ROOT) for params in combinations(one.case)]
-    again = project.python(project.ROOT, "-m", "pytest", "-q", "--column", column, "--results", str(results), *items[::-3])
+    chosen = [f"{one.path.relative_to(project.ROOT)}::{items.name(column, params)}"
+              for one in catalog.behaviours(project.ROOT) for params in combinations(one.case)]
+    again = project.python(project.ROOT, "-m", "pytest", "-q", "--column", column, "--results", str(results), *chosen[::-3])
     assert again.returncode == 0, again.stdout + again.stderr
-    assert sum(map(int, re.findall(r"(\d+) (?:passed|skipped)", again.stdout))) == len(items[::-3])
+    assert sum(map(int, re.findall(r"(\d+) (?:passed|skipped)", again.stdout))) == len(chosen[::-3])
     assert {path: path.read_bytes() for path in results.rglob("*.json")} == before
 
 

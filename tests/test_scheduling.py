@@ -76,8 +76,46 @@ def test_what_a_dead_worker_had_left_is_taken_over_and_no_more(scheduling: Colum
     done(scheduling, second, ITEMS[4:8])
     assert (first.given[4:], second.given[4:]) == (ITEMS[8:], [])
     done(scheduling, first, ITEMS[8:9])
+    scheduling.started.add(ITEMS[9])
     assert scheduling.remove_node(first) == ITEMS[9]
     third = added(scheduling)
     assert third.given == ITEMS[9:]
     done(scheduling, third, ITEMS[9:])
     assert scheduling.tests_finished
+
+
+def test_only_what_a_dead_worker_was_at_is_blamed_and_tried_once_more(scheduling: ColumnScheduling) -> None:
+    first, second = added(scheduling), added(scheduling)
+    assert scheduling.remove_node(first) is None
+    third = added(scheduling)
+    assert third.given == ITEMS[:4]
+    scheduling.started |= set(ITEMS[:2])
+    done(scheduling, third, ITEMS[:1])
+    assert scheduling.remove_node(third) == ITEMS[1]
+    fourth = added(scheduling)
+    assert fourth.given == ITEMS[1:4]
+    scheduling.started.add(ITEMS[1])
+    assert scheduling.remove_node(fourth) == ITEMS[1]
+    assert added(scheduling).given == ITEMS[2:4]
+    assert second.given == ITEMS[4:8]
+
+
+def test_workers_that_stay_take_over_what_was_given_out_already(scheduling: ColumnScheduling) -> None:
+    scheduling.keeps_workers = True
+    first, second = added(scheduling), added(scheduling)
+    done(scheduling, first, ITEMS[:4])
+    done(scheduling, first, ITEMS[8:])
+    done(scheduling, second, ITEMS[4:7])
+    assert not first.shutting_down
+    assert scheduling.remove_node(second) is None
+    assert first.given[-1:] == ITEMS[7:8]
+    assert scheduling.left == ITEMS[7:8]
+
+
+def test_nobody_waits_for_a_worker_that_will_not_come(scheduling: ColumnScheduling) -> None:
+    first, lost = added(scheduling), Node()
+    scheduling.add_node(lost)
+    assert first.given == []
+    scheduling.remove_node(lost)
+    scheduling.expect_fewer(lost)
+    assert first.given[:4] == ITEMS[:4]

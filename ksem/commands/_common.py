@@ -80,7 +80,7 @@ def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[tuple[Path, 
     traces: whether cells come with theirs, which are most of it.
     """
     paths = list(paths)
-    found = [(path, one) for path in paths for one in _evidence(path, traces)]
+    found = [(path, one) for path in paths for one in evidence_at(path, traces)]
     if not found:
         raise KsemError(f"no evidence in {', '.join(map(str, paths))}: `ksem run` makes some")
     places: dict[str, Path] = {}
@@ -91,7 +91,8 @@ def evidence_in(paths: Iterable[Path], traces: bool = True) -> list[tuple[Path, 
     return found
 
 
-def _evidence(path: Path, traces: bool) -> list[Evidence]:
+def evidence_at(path: Path, traces: bool = True) -> list[Evidence]:
+    """All evidence in a directory, or in one column's file. Raises KsemError when there is neither."""
     if path.is_dir():
         return store.read(path, traces)
     if path.is_file():

@@ -6,11 +6,12 @@ Contract: ksem.commands says what a command is.
 from __future__ import annotations
 
 import argparse
+import json
 
 from ksem import catalog, kernels
 from ksem.commands import _common
 from ksem.kernels import debian
-from ksem.model import Column, KsemError
+from ksem.model import Column, Kernel, KsemError
 
 HELP = "list the columns: name, backend, exact release, cached or not"
 
@@ -18,6 +19,8 @@ HELP = "list the columns: name, backend, exact release, cached or not"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """How much is listed."""
     parser.add_argument("--all", action="store_true", help="list every kernel of Debian's archive too")
+    parser.add_argument("--json", action="store_true", help="as JSON, for a CI system's job matrix: objects with column, "
+                        "backend, release, state, and whether a run that names no column has it (default)")
     parser.add_argument("--refresh", action="store_true", help="ask the archive again first")
 
 
@@ -30,10 +33,17 @@ def run(options: argparse.Namespace) -> int:
     if options.all:
         columns += [Column(f"debian-{offer.name.removesuffix(debian.FLAVOUR)}", "qemu", f"debian:{offer.name}")
                     for offer in sorted(debian.known(), key=debian.order)]
-    rows: list[tuple[str, ...]] = [("COLUMN", "BACKEND", "RELEASE", "STATE")]
-    for column in columns:
-        kernel = kernels.source_of(column).at_hand(column)
-        state = kernel.remark or "at hand" if kernel else "not fetched yet"
-        rows.append((column.name, column.backend, kernel.release if kernel else "-", state))
-    _common.show_table(rows)
+    found = [(column, kernels.source_of(column).at_hand(column)) for column in columns]
+    if options.json:
+        told = [{"column": column.name, "backend": column.backend, "release": kernel and kernel.release,
+                 "state": _state(kernel), "default": column.default} for column, kernel in found]
+        _common.show(json.dumps(told, indent=1), "\n")
+        return 0
+    _common.show_table([("COLUMN", "BACKEND", "RELEASE", "STATE"),
+                        *((column.name, column.backend, kernel.release if kernel else "-", _state(kernel))
+                          for column, kernel in found)])
     return 0
+
+
+def _state(kernel: Kernel | None) -> str:
+    return kernel.remark or "at hand" if kernel else "not fetched yet"

@@ -30,6 +30,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("columns", nargs="*", metavar="COLUMN", help="as `ksem kernels` lists them; default: every series")
     parser.add_argument("-k", metavar="EXPR", help="only cases that match, as pytest's -k; a whole name is that case alone")
     parser.add_argument("-n", type=_common.count, metavar="N", help="columns at a time (default: one for each processor)")
+    parser.add_argument("--tx", action="append", default=[], metavar="SPEC",
+                        help="a worker on another machine, as pytest-xdist has them: ssh=HOST//python=PATH (repeatable)")
     parser.add_argument("-x", action="store_true", help="stop at the first cell that is not as expected")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, for logs")
     parser.add_argument("--modules", type=Path, metavar="DIR", help="the kernel modules of an image:PATH column")
@@ -63,7 +65,7 @@ class _Witness:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         ours: Any = session.config.pluginmanager.getplugin("ksem-session")
-        self.problems, self.outcomes, self.against = ours.problems, ours.outcomes, ours.against
+        self.problems, self.outcomes, self.against = ours.collected.problems, ours.collected.outcomes, ours.against
 
 
 def run(options: argparse.Namespace) -> int:
@@ -85,7 +87,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.leaf and options.against is None:
         raise KsemError("--leaf narrows what --against compares: name the evidence too")
     _check_params(behaviours, options)
-    runner.check(columns)
+    if not options.tx:
+        runner.check(columns)
+    elif options.n or options.against:
+        raise KsemError("--tx names the workers, which have no evidence to judge by: leave -n and --against out")
     if options.against:
         Against(options.against, [column.name for column in columns])
     results = (options.results or root / "results").absolute()
@@ -142,7 +147,10 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     arguments += ["-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
     # What would leave a directory for each worker.
     arguments += ["-p", "no:tmpdir"]
-    if workers != "1":
+    arguments += [f"--tx={one}" for one in options.tx]
+    if options.tx:
+        columns = runner.longest_first(columns)
+    elif workers != "1":
         columns = runner.longest_first(columns)
         arguments += ["-n", workers]
     arguments += [f"--column={column.name}" for column in columns]
