@@ -70,6 +70,17 @@ def _with_source(traceback: str, filename: str, text: str) -> str:
                   traceback, flags=re.MULTILINE)
 
 
+def _is_proxy(found: Any) -> bool:
+    """Whether these are the numbers that a director can work with: it makes room by them."""
+    try:
+        uid, gid, release, table, dumpable = found["around"]
+        numbers = ((found["base"], 1 << 63), (uid, 1 << 32), (gid, 1 << 32), (table, 1 << 20), (dumpable, 3))
+        return set(found) == {"base", "around"} and isinstance(release, str) and len(release) <= UNAME and all(
+            type(number) is int and 0 <= number < end for number, end in numbers)
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
 def tail(log: Path, size: int = 65536) -> str:
     """The end of a log, which may be of any length: what a machine prints is its own affair."""
     with log.open("rb") as file:
@@ -140,8 +151,10 @@ class Machine:
 
     def proxy(self) -> dict[str, Any] | None:
         """Start what a director outside acts by: what that has to know; None where the machine has no memory to share."""
-        proxy = self._agent.ask({"proxy": True}, "proxy")["proxy"]
-        return proxy if isinstance(proxy, dict) else None
+        proxy: dict[str, Any] | None = self._agent.ask({"proxy": True}, "proxy")["proxy"]
+        if proxy is not None and not _is_proxy(proxy):
+            raise self._agent.lost(f"the agent answered with a proxy that is none: {proxy!r:.80}")
+        return proxy
 
     def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> None:
         """Have cases run by an agent beside us, in this very Python. given: what it is to start with."""
