@@ -6,7 +6,10 @@ READY := $(VENV)/.ready
 PYTHONS := $(PYTHON) /usr/bin/python3 python3
 FITS := import ensurepip, sys, venv; assert sys.version_info >= (3, 11)
 PACKAGES := qemu-system-x86 python3-venv debian-archive-keyring e2fsprogs xfsprogs btrfs-progs
-TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core gcc git iproute2 jq libc6-dev openssh-client openssh-server
+TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core gcc git jq libc6-dev
+# Only root can make the hosts that some tests run workers on.
+HOST_PROGRAMS := $(if $(filter 0,$(shell id -u)),ip ssh sshd)
+HOST_PACKAGES := $(if $(filter 0,$(shell id -u)),iproute2 openssh-client openssh-server)
 VAGRANT_PACKAGES := vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables iproute2 \
 	openssh-client mmdebstrap qemu-utils e2fsprogs grub-common grub-pc-bin
 VAGRANT_PROGRAMS := vagrant libvirtd virsh dnsmasq iptables ip ssh mmdebstrap qemu-img mkfs.ext4 grub-mkimage
@@ -65,14 +68,17 @@ machine:
 	$(call INSTALL,$(PACKAGES))
 
 # The page is tested in a real browser, what `ksem bisect` prints in a repository, and workers on hosts in namespaces, with an sshd
-# each; the tests compile programs, statically too (gcc names a library's path only where it is).
+# each; the tests compile programs, statically too (gcc names a library's path only where it is). Debian starts an sshd that is
+# installed: not one that came for the tests alone.
 machine-test: machine
 	@missing=; \
-	for program in chromium chromedriver gcc git ip jq ssh sshd; do \
+	for program in chromium chromedriver gcc git jq $(HOST_PROGRAMS); do \
 		PATH=$$PATH:/usr/sbin:/sbin command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$$missing fonts-dejavu-core"; \
 	[ -e "$$(gcc -print-file-name=libc.a 2>/dev/null)" ] || missing="$$missing libc6-dev"; \
-	$(call INSTALL,$(TEST_PACKAGES))
+	fresh=; [ -z "$(HOST_PROGRAMS)" ] || [ -e /usr/sbin/sshd ] || fresh=1; \
+	( $(call INSTALL,$(TEST_PACKAGES) $(HOST_PACKAGES)) ) || exit $$?; \
+	[ -z "$$fresh" ] || systemctl disable -q --now ssh 2>/dev/null || true
 
 machine-vagrant: machine
 	@missing=; \

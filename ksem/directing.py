@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ksem import bootstrap
 from ksem.machine import Machine
@@ -21,10 +20,10 @@ _FIRST = 252
 
 
 @contextlib.contextmanager
-def directed(machine: Machine, proxy: Any, memory: int, bell: int, gate: int, log: Path) -> Iterator[None]:
+def directed(machine: Machine, memory: int, bell: int, gate: int, log: Path) -> Iterator[None]:
     """Have a machine's cases run here, if it can be.
 
-    proxy: what it told of itself. memory: what we share with it. bell, gate: pipes on which its proxy is heard, and let go on.
+    memory: what we share with it, which has a proxy. bell, gate: pipes on which its proxy is heard, and let go on.
     log: a file for what a case prints. Raises Lost.
     """
     with contextlib.ExitStack() as stack:
@@ -35,5 +34,5 @@ def directed(machine: Machine, proxy: Any, memory: int, bell: int, gate: int, lo
         errors = stack.enter_context(log.open("wb"))
         command = [sys.executable, "-IS", "-c", bootstrap.program()]
         channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
-        machine.directed_by(channel, {**kept, "proxy": proxy})
+        machine.directed_by(channel, {**kept, "proxy": machine.proxy})
         yield

@@ -70,6 +70,18 @@ def _with_source(traceback: str, filename: str, text: str) -> str:
                   traceback, flags=re.MULTILINE)
 
 
+def _is_proxy(found: Any) -> bool:
+    """Whether these are the numbers that a director can work with: it makes room by them."""
+    try:
+        uid, gid, release, table, dumpable, alone = found["around"]
+        numbers = ((found["base"], 1 << 63), (uid, 1 << 32), (gid, 1 << 32), (table, 1 << 20), (dumpable, 3))
+        texts = isinstance(release, str) and len(release) <= UNAME and isinstance(alone, bool)
+        return set(found) == {"base", "around"} and texts and all(
+            type(number) is int and 0 <= number < end for number, end in numbers)
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
 def tail(log: Path, size: int = 65536) -> str:
     """The end of a log, which may be of any length: what a machine prints is its own affair."""
     with log.open("rb") as file:
@@ -110,6 +122,8 @@ class Machine:
         self._sent: dict[str, str] = {}
         # Whether the agent runs this very Python, and so its code.
         self._same = False
+        # What a director outside has to know, if there can be one.
+        self.proxy: dict[str, Any] | None = None
         self._missing: dict[tuple[str, ...], str | None] = {}
         # A run that is under way, and what it is answered if that needs no run.
         self.ahead: Request | None = None
@@ -133,6 +147,10 @@ class Machine:
         if greeting.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {greeting.get('ready')!r:.20}, ksem {wire.PROTOCOL}: start it anew")
         self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
+        proxy = greeting.get("proxy")
+        if proxy is not None and not _is_proxy(proxy):
+            raise self._agent.lost(f"the agent told of a proxy that is none: {proxy!r:.80}")
+        self.proxy = proxy
 
     def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> None:
         """Have all be done by an agent beside us, in this very Python. given: what it is to start with.

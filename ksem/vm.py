@@ -21,7 +21,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ksem import directing
 from ksem.guest import init, wire
@@ -102,10 +102,10 @@ class VirtualMachine:
                 self._monitor.ask("device_add", {"driver": "nvme", "drive": name, "serial": serial(name),
                                                  "bus": f"port-{name}", "id": f"disk-{name}"})
 
-    def directed(self, proxy: Any) -> contextlib.AbstractContextManager[None]:
-        """Have its cases directed from here. proxy: what it told of that in its greeting. Raises Lost."""
+    def directed(self) -> contextlib.AbstractContextManager[None]:
+        """Have its cases directed from here, by the proxy that it told of. Raises Lost."""
         ways = self._ways
-        return directing.directed(self.machine, proxy, ways.memory, ways.bell, ways.gate, self._log.with_suffix(".cases.log"))
+        return directing.directed(self.machine, ways.memory, ways.bell, ways.gate, self._log.with_suffix(".cases.log"))
 
     def save(self) -> bytes:
         """Its state; afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too."""

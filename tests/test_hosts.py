@@ -42,7 +42,8 @@ def made(tmp_path: Path) -> Path:
 @pytest.fixture
 def two(tmp_path: Path, made: Path) -> Iterator[Hosts]:
     """Two hosts, which see neither the project nor this ksem, nor one that their Python may have been given."""
-    assert os.geteuid() == 0, "only root can make network namespaces: run this as root"
+    if os.geteuid() != 0:
+        pytest.skip("only root can make network namespaces")
     installed = {Path(ksem.__file__).parent, *(Path(one) / "ksem" for one in installed_from())}
     (tmp_path / "there").mkdir()
     with hosts.made(tmp_path / "there", ["one", "two"], [made, *(one for one in installed if one.is_dir())]) as found:

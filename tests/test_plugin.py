@@ -45,6 +45,17 @@ def test_pytest_alone_runs_the_cases_on_the_local_kernel(made: Path) -> None:
     assert (made / "results" / "local.json").exists()
 
 
+@pytest.mark.parametrize("does", [
+    'return {"uid": "\\x1b[2J\\x9b1m"}', 'raise OSError("\\x1b]0;mine\\x07")', 'raise Unsupported("no \\x1b[2J")'])
+def test_no_terminal_obeys_what_a_case_saw(tmp_path: Path, does: str) -> None:
+    text = project.FINE.replace("return {\"uid\": lab.getuid()}", does).replace("import Case", "import Case, Unsupported")
+    project.make(tmp_path, speaks=text)
+    for arguments in (("-v", "-rA"), ("-v", "-rA", "-n", "1")):
+        ended = run_pytest(tmp_path, *arguments)
+        assert "x1b" in ended.stdout
+        assert all(one.isprintable() or one == "\n" for one in ended.stdout + ended.stderr)
+
+
 def test_selection_and_reruns(made: Path) -> None:
     assert "2 passed" in run_pytest(made, "-k", "table and 1").stdout
     assert "1 failed" in run_pytest(made, "-x", "-k", "2-b or fine").stdout

@@ -95,7 +95,7 @@ class _Plan:
                 found = attempt.enter_context(vm.restored(snapshot.state.fileno(), self.drives, accelerator, self.log))
                 found.plug(self.drives)
                 found.machine.meet(snapshot.about)
-                attempt.enter_context(found.directed(snapshot.about.get("proxy")))
+                attempt.enter_context(found.directed())
                 stack.enter_context(attempt.pop_all())
         except (Lost, KsemError, snapshots.Damaged) as problem:
             self.say(f"the saved machine cannot be used ({problem}): booting another")
@@ -111,13 +111,12 @@ class _Plan:
         found = stack.enter_context(vm.booted(image, self.archive, self.drives, accelerator, self.log))
         greeting = found.machine.greeting(deadline)
         found.machine.meet(greeting)
-        proxy = greeting.get("proxy")
         # To one that nobody can direct from here, nobody could tell the time when it is restored.
-        if kept and proxy is not None:
+        if kept and found.machine.proxy is not None:
             self._keep(found, greeting, kept)
         found.plug(self.drives)
-        if proxy is not None:
-            stack.enter_context(found.directed(proxy))
+        if found.machine.proxy is not None:
+            stack.enter_context(found.directed())
         else:
             found.machine.begin()
         return found

@@ -229,6 +229,8 @@ def _names(data: bytes) -> List[str]:
     while start < len(data):
         # struct linux_dirent64: inode, offset, length of the record, type, name.
         length = struct.unpack_from("=H", data, start + 16)[0]
+        if length < 20:
+            raise ValueError("an entry of %d bytes in a directory" % length)
         names.append(data[start + 19:data.index(b"\0", start + 19)].decode("utf-8", "surrogateescape"))
         start += length
     return sorted(name for name in names if name not in (".", ".."))

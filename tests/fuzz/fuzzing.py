@@ -71,7 +71,7 @@ def ending(limit: float = HANGING) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def fuzzed(*examples: Any, few: int = 40, **strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
+def fuzzed(*examples: Any, few: int = 60, **strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Any]:
     """A test of one hostile input.
 
     examples: those that have found something, as keyword arguments. few: how many there are in a plain run.

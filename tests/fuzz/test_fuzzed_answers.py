@@ -41,6 +41,7 @@ ANSWER = {"status": "observed", "observation": {"is": ["so"]}, "trace": TRACE, "
           "traceback": 'Traceback:\n  File "cases/made/case.py", line 1, in observe\nOSError: x'}
 SURROUNDED = {"release": "6.12.1", "version": "#1 SMP Debian 6.12.1-1", "lsm": None, "sysctl": {"fs.x": "0"}, "options": {}}
 GREETING = {"ready": wire.PROTOCOL, "magic": "a70d0d0a"}
+PROXY = {"base": 4096, "around": [0, 0, "6.12", 4096, 1, True]}
 CALLS = sorted(SIGNATURES)
 BEHAVIOUR = catalog.behaviour(project.ROOT / "cases/availability/openat2.py", project.ROOT / "cases")
 
@@ -75,7 +76,22 @@ def _checked(loss: Lost) -> None:
     assert len(told) < 2000
 
 
-@fuzzed(answer=_answers(ANSWER) | _calls(), few=80)
+def _with(**fields: Any) -> dict[str, Any]:
+    """An answer that has found something."""
+    return {"answer": _heard({**ANSWER, **fields})}
+
+
+LINE = '  File "cases/made/case.py", line %s, in observe\nOSError'
+
+
+@fuzzed(_with(traceback=LINE % 99), _with(traceback=LINE % ("7" * 5000)), _with(observation="@nested@"),
+        _with(observation=["a"]), _with(observation={"a": "@nan@"}), _with(observation={"a": "b" * 200_000}),
+        _with(reason="a" * 70_000),
+        _with(trace=[["main", "mnt:0", "utimes", ["a", []], 0, None]]), _with(trace=[[1, 2, "getuid", [], 0, None]]),
+        _with(trace=[["main", "mnt:0", "sendmsg", [3, {"uid": 0.5, "gid": "\x1b"}, 0], 0, None]]),
+        _with(trace=[TRACE[0]] * 6000), _with(trace=[["main", "mnt:0", "getuid", [], 0, {"a": 1}]]),
+        _with(trace=[["main", "mnt:0", [], [], 0, None]]),
+        answer=_answers(ANSWER) | _calls(), few=80)
 def test_an_answer_is_a_cell_or_a_loss(answer: Any) -> None:
     try:
         found = _machine({"loaded": 1}, answer).run(REQUEST)
@@ -109,7 +125,8 @@ def test_a_machine_that_greets_is_met_or_not(greeting: Any, started: Any, missin
         check_brief(problem, 200)
 
 
-@fuzzed(told=_answers(SURROUNDED))
+@fuzzed({"told": {"release": "6.12"}}, {"told": {**SURROUNDED, "version": "Debian 1." + "1" * 200_000}},
+        {"told": {**SURROUNDED, "release": "next"}}, {"told": {**SURROUNDED, "lsm": "a" * 200_000}}, told=_answers(SURROUNDED))
 def test_surroundings_are_evidence_or_a_loss(told: Any) -> None:
     try:
         found = _machine(told).environment(())
@@ -125,3 +142,16 @@ def test_surroundings_are_evidence_or_a_loss(told: Any) -> None:
     with tempfile.TemporaryDirectory() as text:
         store.write(Path(text), [Evidence("debian-6.12", release, found, ())], [])
         matrix.build([], store.read(Path(text)))
+
+
+@fuzzed({"proxy": {**GREETING, "proxy": {**PROXY, "around": [0, 0, "6.12", 10**18, 1, True]}}},
+        {"proxy": {**GREETING, "proxy": {"base": 4096}}}, proxy=_answers({**GREETING, "proxy": PROXY}))
+def test_a_proxy_is_one_or_none(proxy: Any) -> None:
+    machine = _machine()
+    try:
+        machine.meet(proxy if isinstance(proxy, dict) else {})
+    except Lost as loss:
+        _checked(loss)
+    except KsemError as problem:
+        check_brief(problem, 200)
+    assert machine.proxy is None or machine.proxy["around"][3] < 1 << 20

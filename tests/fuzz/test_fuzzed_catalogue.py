@@ -62,7 +62,7 @@ def _told(problem: KsemError, name: str) -> None:
     assert name in str(problem)
 
 
-@fuzzed(data=_files(ENTRIES, COLUMNS))
+@fuzzed({"data": b"x = " + b"9" * 5000}, {"data": b"x = " + b"[" * 3000 + b"]" * 3000}, data=_files(ENTRIES, COLUMNS))
 def test_columns_are_known_or_refused(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as text:
         root = Path(text)
@@ -75,7 +75,11 @@ def test_columns_are_known_or_refused(data: bytes) -> None:
             _told(problem, "catalog.toml")
 
 
-@fuzzed(data=_files(DESIGN, (project.ROOT / "designs" / "guix-daemon.toml").read_text()))
+@fuzzed({"data": b"x = " + b"9" * 5000}, {"data": b"x = " + b"[" * 3000 + b"]" * 3000},
+        {"data": b"title = 'a'\nabout = 'b'\n[[claim]]\ncase = 'availability.openat2'\nreason = 'c'\n"
+                 b"observation = {'CACHED' = 1979-05-27}"},
+        {"data": b"%s = 1" % (b"a" * 70_000)},
+        data=_files(DESIGN, (project.ROOT / "designs" / "guix-daemon.toml").read_text()))
 def test_a_design_is_decided_or_refused(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as text:
         path = Path(text) / "one.toml"
@@ -140,7 +144,17 @@ BROKEN = st.sampled_from([b"", b"\0", b"\xff", b"import sys; sys.exit(3)", b"rai
                           b"from ksem.guest.case import Case\nCASE = Case", b"raise GeneratorExit", b"__doc__ = 5\n"])
 
 
-@fuzzed(data=_cases() | BROKEN | (_cases() | BROKEN).flatmap(damaged), few=80)
+def _with(**fields: Any) -> dict[str, bytes]:
+    text = ", ".join(f"{name}={_python(value)}" for name, value in {**CASE, **fields}.items())
+    return {"data": (TEMPLATE % text).encode()}
+
+
+@fuzzed(*(_with(**{name: value}) for name, value in [
+            ("options", 5), ("options", "CONFIG_X"), ("documented", 5), ("deadline", "5"), ("deadline", "@float('nan')@"),
+            ("expect", "@{'is': {1, 2}}@"), ("expect", "@deep(2000)@"), ("expect", "@(Rule({}, cites=5),)@"),
+            ("cites", "@(5,)@"), ("params", {"flag": "@range(10**9)@"})]),
+        {"data": b"raise SystemExit"}, {"data": b"__doc__ = 5\n"},
+        data=_cases() | BROKEN | (_cases() | BROKEN).flatmap(damaged), few=80)
 def test_a_case_can_be_used_or_is_refused(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as text:
         root = Path(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from hypothesis import strategies as st
 from made import behaviour, case, cell, evidence
 
 from ksem import losses, matrix, qmp, snapshots
-from ksem.guest.executor import SIZE, Dead, Surroundings
+from ksem.guest import readers
+from ksem.guest.executor import SIZE, Dead, Surroundings, Task
 from ksem.guest.outside import Outside
 from ksem.guest.proxy import MAILBOX
+from ksem.guest.structures import Output
+from ksem.guest.syscalls import SIGNATURES
 from ksem.machine import tail
 from ksem.model import Lost
 from ksem.qmp import Monitor, MonitorError
@@ -164,6 +168,28 @@ class Rung:
         os.close(self._bell)
 
 
+def _record(length: int) -> bytes:
+    """An entry of a directory (struct linux_dirent64) that says that it is so long."""
+    return bytes(16) + length.to_bytes(2, "little") + b"\x08name\0"
+
+
+FILLED = {name: kind for name, signature in sorted(SIGNATURES.items()) for _, kind in signature.arguments if kind.output}
+
+
+@fuzzed({"name": "read", "data": _record(0), "returned": 24}, name=st.sampled_from(sorted(FILLED)),
+        data=st.binary(max_size=300) | st.integers(0, 0xFFFF).map(_record) | st.sampled_from([b"\xff" * 300, bytes(300)]),
+        returned=st.sampled_from([0, 1, 24, 4096, 1 << 31, 1 << 62, -1]) | st.integers(0, 300))
+def test_what_a_kernel_fills_in_is_read_within_its_buffer(name: str, data: bytes, returned: int) -> None:
+    filled = FILLED[name]
+    assert isinstance(filled, Output)
+    # What is none makes the case broken.
+    with contextlib.suppress(ArithmeticError, LookupError, TypeError, ValueError, struct.error):
+        found = filled.decode(data[:filled.size].ljust(filled.size, b"\0"), returned)
+        assert len(repr(found)) < 50 * filled.size
+    with contextlib.suppress(ValueError, IndexError, struct.error):
+        assert len(readers._names(data)) <= len(data)
+
+
 WRITTEN = st.binary(max_size=64) | st.sampled_from([
     b"\x7f" * 8, b"\xff" * 8, (1 << 62).to_bytes(8, "little"), b"1 " * 4, b"9" * 8, (28000).to_bytes(8, "little"),
     b"77\n\0\0\0\0\0"])
@@ -178,3 +204,18 @@ def test_a_director_reads_nothing_but_what_it_shares(written: bytes, state: int)
             with contextlib.suppress(Dead, Exception):
                 act()
         assert len(outside.memory) == SIZE
+
+
+READING: dict[str, tuple[Any, ...]] = {
+    "mountinfo": ("/",), "mounts_below": ("/",), "mount_points": ("tmpfs",), "read_file": ("/a",), "list_directory": ("/",),
+    "mount_options_at": ("/",), "run_program": ("/a",)}
+
+
+@fuzzed(written=WRITTEN | st.integers(0, 0xFFFF).map(_record), name=st.sampled_from(sorted(READING)), few=30)
+def test_a_reader_of_a_machine_that_lies_ends(written: bytes, name: str) -> None:
+    # Dead is no Exception, so that no case takes it for its own.
+    with Rung(written, 2) as outside, contextlib.suppress(Dead, ArithmeticError, AttributeError, LookupError, TypeError,
+                                                          ValueError, OSError, struct.error):
+        task = Task(outside, MAILBOX, outside.shared)
+        found, _ = task.make(readers.READERS[name], *READING[name])
+        assert len(repr(found)) < 10 * SIZE

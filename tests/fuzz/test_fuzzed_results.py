@@ -7,16 +7,18 @@ terminal is a defect.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import importlib
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import project
-from fuzzing import check_brief, fuzzed, is_plain, texts_of
+from fuzzing import check_brief, fuzzed, is_plain, spelled, texts_of
 from hypothesis import strategies as st
 
 from ksem import agreement, catalog, cite, compare, decide, designs, drift, history, matrix, renderers, repro, store
@@ -56,12 +58,30 @@ BEHAVIOURS = [catalog.behaviour(project.ROOT / "cases" / f"{name.replace('.', '/
 TOLD = ("terminal", "markdown", "ktap")
 
 
-@fuzzed(column=texts_of(BASES["debian-6.12"]))
+def _with(place: Sequence[Any], value: Any) -> dict[str, bytes]:
+    """A column that has something else at a place."""
+    base = copy.deepcopy(BASES["debian-6.12"])
+    inner: Any = base
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return {"column": spelled(base).encode("utf-8", "surrogatepass")}
+
+
+CELL = ("cells", CASES[0], 0)
+
+
+@fuzzed(_with(["release"], "9" * 5000 + ".1"), _with(["column"], "x" * 70_000), _with(["environment"], [["a", 1]]),
+        _with(["environment", "os"], "@nested@"), _with(["cells", "../" * 90], []), _with(["cells", "a" * 300], []),
+        _with([*CELL, "params"], []), _with([*CELL, "reason"], 5), _with([*CELL, "observation"], ["a"]),
+        _with([*CELL, "observation", "a"], "@nested@"), _with([*CELL, "observation", "a"], "@nan@"),
+        _with([*CELL, "observation", "a"], "@large@"), _with([*CELL, "trace"], []), _with([*CELL, "status"], "lost"),
+        column=texts_of(BASES["debian-6.12"]))
 def test_a_column_is_told_of_or_refused(column: bytes) -> None:
     _tell({"debian-6.12.json": column})
 
 
-@fuzzed(traces=st.sampled_from(CASES).flatmap(lambda case: st.tuples(st.just(case), texts_of(TRACES[case]))))
+@fuzzed(traces=st.sampled_from(CASES).flatmap(lambda case: st.tuples(st.just(case), texts_of(TRACES[case]))), few=20)
 def test_traces_are_told_of_or_refused(traces: tuple[str, bytes]) -> None:
     case, text = traces
     _tell({f"traces/{case}.json": text})

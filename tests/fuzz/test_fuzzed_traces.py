@@ -82,7 +82,18 @@ def _sound(events: list[Any]) -> list[Any]:
     return kept
 
 
-@fuzzed(trace=_traces(), release=TEXTS, caller=st.sampled_from(["root", "ordinary user"]) | TEXTS,
+def _one(call: str, arguments: list[str], result: str) -> dict[str, Any]:
+    """A trace that has found something."""
+    return {"trace": [["main", "mnt:0", call, arguments, result]], "release": "6.12", "caller": "root", "params": {}}
+
+
+@fuzzed(_one("getuid", [], "\u0661\u0662"), _one("getuid", [], "7" * 5000), _one("read_file", [], "x"),
+        _one("write_file", [], "0"), _one("run_command", ["[]"], "0"), _one("run_command", ["NULL"], "0"),
+        _one("run_command", ['["\\ud800"]'], "0"),
+        _one("read_file", ['"a"'], "\ud800"), _one("access", ['"a"', "010"], "0"), _one("fork", [], "<>"),
+        _one("mountinfo", ['"/"'], '{"a": 1e999}'), _one("mountinfo", ['"/"'], "[" * 5000), _one("umask", ["\u0661"], "0"),
+        _one("utimes", ['"a"', "{{\u0661, 0}, {1, 0}}"], "0"),
+        trace=_traces(), release=TEXTS, caller=st.sampled_from(["root", "ordinary user"]) | TEXTS,
         params=st.just({}) | changed({"a": 1}))
 def test_a_program_has_the_statements_of_its_trace_alone(trace: list[Any], release: str, caller: str, params: Any) -> None:
     release = release[:200]
