@@ -33,6 +33,11 @@ class Against:
         """What became of a cell; None when nothing was known of it and nothing is."""
         return difference(self._cells[column].get(cell_key(cell.case, cell.params)), cell, paths=self.paths)
 
+    def changed(self, outcome: Difference, column: str) -> str:
+        """Every value that is not what the evidence has."""
+        lines = [f"{outcome.case} on {column} is not as on {self.named(column)}:"]
+        return "\n".join([*lines, *(f"  {line}" for line in outcome.told)])
+
     def named(self, column: str) -> str:
         """What a column is compared with, for whoever reads of a difference."""
         return f"{self._evidence[column].column} ({self._evidence[column].release}) of {self.path}"

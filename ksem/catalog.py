@@ -168,6 +168,9 @@ def _check(case: Case, path: Path) -> None:
         if not all(isinstance(rule, Rule) and isinstance(rule.cites, str) and _is_texts(tuple(rule.backports))
                    and not isinstance(rule.backports, str) for rule in rules_of(case)):
             raise KsemError("a rule must be a Rule, with texts in cites and backports")
+        for pattern, why in case.survivors.items():
+            if pattern.partition(" ")[0] not in ("drop", "flip") or not why:
+                raise KsemError(f"{path}: survivors= is why, by `drop CALL` or `flip CALL`, not {pattern!r}: {why!r}")
         for params in combinations(case):
             if case.dirties_kernel and "alone" not in needs_of(case, params):
                 raise KsemError(f"{path}: what dirties its kernel needs one that is ksem's own: needs=(\"alone\", ...)")

@@ -22,7 +22,7 @@ import ksem.guest
 from ksem import lines, losses
 from ksem.conversation import MARGIN, Conversation
 from ksem.guest import wire
-from ksem.model import Answer, KsemError, Lost
+from ksem.model import Answer, Call, KsemError, Lost, Mutant
 
 GUEST = Path(ksem.guest.__file__).parent
 # Bytes of chance that a kernel of ours gets: as many as its generator's key and some more.
@@ -61,6 +61,13 @@ def _short(text: Any) -> str:
     return text if isinstance(text, str) and len(text) <= TEXT else f"{str(text)[:TEXT]}..."
 
 
+def _call(events: int, event: int, unit: int, must: bool, tells: bool, where: str, helper: str) -> Call:
+    """What the far side told of a call. Raises ValueError, TypeError where it is none of so many events."""
+    if not 0 <= event < events:
+        raise ValueError(f"no event {event!r:.80}")
+    return Call(event, int(unit), bool(must), bool(tells), _short(where), _short(helper))
+
+
 def _with_source(traceback: str, filename: str, text: str) -> str:
     """A traceback with the lines of a file that was sent as code, which the far side could not show."""
     lines = dict(enumerate(text.splitlines(), 1))
@@ -91,13 +98,17 @@ def tail(log: Path, size: int = 65536) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """One run of a case (a dotted module name below `cases.`, and its text) with one parameter set; deadline in seconds."""
+    """One run of a case (a dotted module name below `cases.`, and its text) with one parameter set; deadline in seconds.
+
+    mutant: which of its calls are to be made otherwise, as ksem.guest.mutation says; {} to be told of the calls.
+    """
 
     case: str
     source: str
     params: Mapping[str, Any]
     needs: tuple[str, ...]
     deadline: float
+    mutant: Mutant | None = None
 
     @property
     def module(self) -> str:
@@ -211,8 +222,10 @@ class Machine:
             sent = [_code(request.source, request.filename, True)] if self._same else request.source
             self._agent.send({"load": {request.module: sent}}, "loaded")
             self._sent[request.module] = request.source
-        self._agent.send({"run": {"case": request.module, "params": dict(request.params), "deadline": request.deadline}},
-                            "status")
+        run: dict[str, Any] = {"case": request.module, "params": dict(request.params), "deadline": request.deadline}
+        if request.mutant is not None:
+            run["mutant"] = dict(request.mutant)
+        self._agent.send({"run": run}, "status")
 
     def _answer(self, request: Request) -> dict[str, Any]:
         known, self._known = self._known, None
@@ -223,6 +236,7 @@ class Machine:
             raise self._agent.lost(f"the agent answered with the status {answer['status']!r:.80}")
         try:
             trace = lines.trace(answer.get("trace", []), answer.get("pids", {}))
+            calls = tuple(_call(len(trace), *told) for told in answer.get("calls", []))
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, StopIteration) as error:
             raise self._agent.lost(f"the agent sent a trace that cannot be read ({error!r:.200})") from error
         observation = answer.get("observation")
@@ -231,7 +245,7 @@ class Machine:
         if isinstance(observation, dict) != (answer["status"] == "observed"):
             raise self._agent.lost(f"the agent answered {answer['status']} with the observation {observation!r:.80}")
         return Answer(answer["status"], observation, _short(answer.get("reason", "")),
-                      _with_source(_short(answer.get("traceback", "")), request.filename, request.source), trace)
+                      _with_source(_short(answer.get("traceback", "")), request.filename, request.source), trace, calls)
 
     def stop(self) -> None:
         """Ask the agent to end, and do not wait for long: the backend ends the machine anyway."""

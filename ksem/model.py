@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Stands where a kernel was never seen, and comes before every release.
 NO_RELEASE = "0.0"
@@ -19,6 +19,8 @@ NO_RELEASE = "0.0"
 INTERRUPTED = 130
 # Shows a line of progress.
 Say = Callable[[str], None]
+# Which calls of a run are to be made otherwise, by how: ksem.guest.mutation says what there is.
+Mutant = Mapping[str, tuple[int, ...]]
 
 
 class KsemError(Exception):
@@ -142,15 +144,34 @@ class Result:
     cites: str = ""
 
 
+class Call(NamedTuple):
+    """One call of a case, where it is to be told of them.
+
+    event: its place in the trace. unit: which call of a helper it belongs to, or its own. must: whether a failure breaks the
+    case. tells: whether it gives data. lines: of the case, `12<30`, the innermost first. helper: of ksem.guest, or "".
+    """
+
+    event: int
+    unit: int
+    must: bool
+    tells: bool
+    lines: str
+    helper: str
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What an agent said to one request. trace: its events as they are stored, a line of JSON each."""
+    """What an agent said to one request.
+
+    trace: its events as they are stored, a line of JSON each. calls: those of the case, if it was to tell of them.
+    """
 
     status: str
     observation: Mapping[str, Any] | None = None
     reason: str = ""
     traceback: str = ""
     trace: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
 
 
 def cell_key(case: str, params: Mapping[str, Any]) -> tuple[str, str]:

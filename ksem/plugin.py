@@ -32,10 +32,12 @@ from ksem.guest.case import Params
 from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.model import Column, KsemError, Result, Unavailable, Verdict, seconds
+from ksem.mutating import Measured
 from ksem.repeating import Run, times, together, varying
-from ksem.runner import Runner, check
+from ksem.runner import Runner, check, check_mutants
 from ksem.seen import difference
 from ksem.selection import matching, parsed
+from ksem.survivors import Report
 from ksem.wrap import escaped, shown
 
 ERRORS = (Verdict.BROKEN, Verdict.LOST, Verdict.FLAKY)
@@ -52,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cold", action="store_true", help="boot every kernel anew, and keep no machine for later runs")
     group.addoption("--isolate", action="store_true", help="a kernel of its own for each case and parameter set")
     group.addoption("--repeat", type=times, default=1, metavar="N", help="run each cell so often, and tell which vary")
+    group.addoption("--mutate", action="store_true", help="leave out each call, flip each result, and tell what nobody notices")
     group.addoption("--modules", metavar="DIR", help="the kernel modules of an image:PATH column")
     group.addoption("--params", action="append", default=[], metavar="NAME=VALUE",
                     help="only parameter sets with this value (repeatable)")
@@ -133,6 +136,7 @@ class Session:
         self.collected = Collected()
         self.params = parsed(config.getoption("--params"))
         self.against = _against(config, columns)
+        self.report = _report(self) if config.getoption("--mutate") else None
 
     @property
     def behaviours(self) -> list[catalog.Behaviour]:
@@ -210,7 +214,10 @@ class Session:
         text = vars(report).get("ksem")
         if text is None or self.worker:
             return
-        self.collected.take(json.loads(text))
+        message = json.loads(text)
+        self.collected.take(message)
+        if self.report is not None and "mutants" in message:
+            self.report.add(message["case"], Measured.of(message["mutants"]))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_report_to_serializable(self) -> Generator[None, dict[str, Any], dict[str, Any]]:
@@ -226,7 +233,10 @@ class Session:
             data.update(marshal.loads(data.pop("ksem")))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Which cells vary, when they were run more than once."""
+        """Which cells vary, when they were run more than once, and which mutants nobody noticed."""
+        if self.report is not None:
+            terminalreporter.section("what nobody notices")
+            terminalreporter.write(self.report.text(terminalreporter._tw.fullwidth))
         if rates := self.collected.rates:
             told = list(filter(None, rates))
             terminalreporter.section(f"{len(rates)} cells, {self.config.getoption('--repeat')} times each: "
@@ -240,7 +250,8 @@ class Session:
         if self.worker:
             return
         self.collected.lose_what_never_came_up()
-        if self.collected.problems and session.exitstatus == pytest.ExitCode.OK:
+        unnoticed = self.report is not None and self.report.problems()
+        if (self.collected.problems or unnoticed) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.against:
             new = sum(one.kind is Kind.APPEARED for outcomes in self.collected.outcomes.values() for one in outcomes)
@@ -307,6 +318,9 @@ class CaseItem(pytest.Item):
         known = runner.evidence
         self.user_properties.append(("column", self.column.name))
         try:
+            if self.ksem.report is not None:
+                self._mutate(runner)
+                return
             runs = self._runs(runner)
         except Unavailable as failure:
             self.message = {"column": self.column.name, "problem": str(failure), "lost": failure.lost}
@@ -335,6 +349,13 @@ class CaseItem(pytest.Item):
         if self.result.verdict in ERRORS:
             pytest.fail(escaped(f"{self.result.verdict}: {cell.reason}", keep="\n"), pytrace=False)
 
+    def _mutate(self, runner: Runner) -> None:
+        found = runner.mutants(self.behaviour, self.params)
+        self.message = {"column": self.column.name, "case": self.behaviour.name, "mutants": found}
+        if found.reason:
+            reason = escaped(found.reason, keep="\n")
+            (pytest.skip if reason.startswith(Verdict.UNSUPPORTED) else pytest.fail)(reason)
+
     def _runs(self, runner: Runner) -> list[Run]:
         """What it saw, as often as it is to be run."""
         again, times = (self.behaviour, self.params), self.config.getoption("--repeat")
@@ -343,11 +364,13 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Fail when the observation differs: from the evidence that the run is to be judged by, if that knows it."""
+        if self.ksem.report is not None:
+            return
         assert self.result is not None
         if self.outcome and self.outcome.kind is not Kind.APPEARED:
             if self.outcome.kind is not Kind.SAME:
                 assert self.ksem.against is not None
-                raise Differs(_changed(self.outcome, self.column.name, self.ksem.against))
+                raise Differs(self.ksem.against.changed(self.outcome, self.column.name))
         elif self.result.verdict is Verdict.DIFFERS:
             raise Differs(difference(self.result))
 
@@ -363,13 +386,13 @@ class CaseItem(pytest.Item):
         return self.path, None, f"{self.behaviour.name} {self.name}"
 
 
+def _report(session: Session) -> Report:
+    """What is to be told of mutants."""
+    check_mutants(session.columns, session.config.getoption("--repeat") > 1 or session.against is not None)
+    return Report({one.name: one.case for one in session.behaviours}, not session.params)
+
+
 def _against(config: pytest.Config, columns: list[Column]) -> Against | None:
     """What the run is to be judged by, if not by expectations."""
     path = config.getoption("--against")
     return Against(Path(path), [column.name for column in columns], config.getoption("--leaf")) if path else None
-
-
-def _changed(outcome: Difference, column: str, against: Against) -> str:
-    """Every value that is not what the evidence has."""
-    lines = [f"{outcome.case} on {column} is not as on {against.named(column)}:"]
-    return "\n".join([*lines, *(f"  {line}" for line in outcome.told)])

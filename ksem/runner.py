@@ -15,6 +15,7 @@ from ksem import backends, kernels, store
 from ksem.catalog import Behaviour
 from ksem.guest.case import Params, needs_of
 from ksem.guest.environment import configuration
+from ksem.judge import judge
 from ksem.losses import described
 from ksem.machine import Request
 from ksem.model import (
@@ -25,11 +26,14 @@ from ksem.model import (
     Kernel,
     KsemError,
     Lost,
+    Mutant,
     Say,
     Unavailable,
+    Verdict,
     release_key,
     upstream_release,
 )
+from ksem.mutating import Measured, measured
 
 
 def check(columns: Iterable[Column]) -> None:
@@ -47,6 +51,19 @@ def check(columns: Iterable[Column]) -> None:
             problems.append(problem)
     if problems and len(problems) == len(asked):
         raise problems[0]
+
+
+def check_mutants(columns: Iterable[Column], judged: bool) -> None:
+    """Raise KsemError for a column on which no mutant is to be run, as it may do anything that its caller could.
+
+    judged: whether cells are to be repeated, or compared with evidence, too.
+    """
+    if judged:
+        raise KsemError("--mutate asks what nobody notices: --repeat and --against ask something else")
+    for column in columns:
+        if not backends.backend(column.backend).PRISTINE:
+            raise KsemError(f"{column.name} is not ksem's own, and a case with a call left out may do anything to it: --mutate"
+                            " is for kernels that are booted directly")
 
 
 def longest_first(columns: Iterable[Column]) -> list[Column]:
@@ -81,6 +98,8 @@ class Runner:
         self._running: backends.Running | None = None
         self._failure: Unavailable | None = None
         self.evidence: Evidence | None = None
+        # Of the calls that helpers make, those that some case has noticed the lack of.
+        self._noticed: set[str] = set()
 
     def run(self, behaviour: Behaviour, params: Params,
             following: tuple[Behaviour, Params] | None = None) -> tuple[Cell, tuple[str, ...]]:
@@ -106,6 +125,27 @@ class Runner:
                 self.close()
         reason = f"{answer.reason}\n{answer.traceback}".strip()
         return Cell(behaviour.name, params, answer.status, answer.observation, reason), answer.trace
+
+    def mutants(self, behaviour: Behaviour, params: Params) -> Measured:
+        """What came of all mutants of a cell. Raises Unavailable when the column cannot be had at all."""
+        def conforms(answer: Answer) -> bool:
+            assert self.evidence is not None
+            seen = Cell(behaviour.name, params, answer.status, answer.observation)
+            return judge(behaviour.case, seen, self.evidence).verdict in (Verdict.CONFORMS, Verdict.UNSUPPORTED)
+
+        return measured(lambda mutant, deadline: self._mutant(behaviour, params, mutant, deadline), self.close, conforms,
+                        self._noticed)
+
+    def _mutant(self, behaviour: Behaviour, params: Params, mutant: Mutant, deadline: float | None) -> Answer | None:
+        """One of them, and that it may take so many seconds; None when it takes the machine down."""
+        request = _request(behaviour, params)
+        request = dataclasses.replace(request, mutant=mutant, deadline=min(deadline or request.deadline, request.deadline))
+        if self._used and self._alone(behaviour):
+            self.close()
+        try:
+            return self._answer(request, None)
+        except Lost:
+            return None
 
     def _second_try(self, behaviour: Behaviour, request: Request, ahead: Request | None,
                     loss: Lost) -> tuple[Cell, tuple[str, ...]]:

@@ -23,8 +23,12 @@ _RESULT = 200
 
 def spelled(event: Event) -> str:
     """One call with its result."""
-    _, _, call, arguments, _ = event
-    return f"{call}({', '.join(map(str, arguments))}) {'=' if call in SIGNATURES else '->'} {_answer(event)}"
+    return f"{called(event)} {'=' if event[2] in SIGNATURES else '->'} {_answer(event)}"
+
+
+def called(event: Event) -> str:
+    """The same without its result."""
+    return f"{event[2]}({', '.join(map(str, event[3]))})"
 
 
 def _answer(event: Event) -> str:

@@ -34,6 +34,8 @@ ALLOWED = {
     "ksem.qmp": (),
     "ksem.losses": (MODEL,),
     "ksem.repeating": (MODEL, CASE, "ksem.judge", "ksem.lines"),
+    "ksem.mutating": (MODEL, "ksem.strace"),
+    "ksem.survivors": (CASE, "ksem.mutating", "ksem.wrap"),
     "ksem.snapshots": (MODEL, "ksem.cache", "zstandard"),
     "ksem.vm": (MODEL, "ksem.guest", "ksem.directing", "ksem.machine", "ksem.qmp"),
     "ksem.bootstrap": ("ksem.machine", "ksem.guest.wire"),
@@ -70,8 +72,8 @@ ALLOWED = {
     "ksem.renderers.html": ("jinja2", "markupsafe"),
     "ksem.renderers.html.content": ("ksem.guest.syscalls",),
     "ksem.renderers.html.mail": ("ksem.cite", "ksem.decider"),
-    "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.losses",
-                    "ksem.machine", "ksem.store"),
+    "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.judge",
+                    "ksem.losses", "ksem.machine", "ksem.mutating", "ksem.store"),
     "ksem.repro": (MODEL, "ksem.repro", "ksem.catalog", "ksem.disks", "ksem.guest"),
 }
 # Only these wire things together, and nothing but an entry point imports them.

@@ -5,6 +5,7 @@ Guards: a machine that died, hung or talks nonsense is never a verdict, and neve
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import subprocess
 import sys
@@ -18,14 +19,15 @@ from ksem.conversation import MARGIN
 from ksem.guest import wire
 from ksem.guest.wire import Channel
 from ksem.machine import Machine, Request, guest_modules
-from ksem.model import KsemError, Lost
+from ksem.model import Call, KsemError, Lost
 
 READY = {"ready": wire.PROTOCOL, "magic": importlib.util.MAGIC_NUMBER.hex()}
 OBSERVED = {"status": "observed", "observation": {"is": "so"}, "pids": {"12": "main"},
             "trace": [["main", "mnt:0", "write_file", ["/proc/12/uid_map", ""], 0, None]]}
 NONSENSE: list[Any] = [[], None, 7, "text", {}, {"status": "perfect"}, {"unknown": ["run"]},
             {**OBSERVED, "trace": [["main"]]}, {**OBSERVED, "trace": [["main", "", "mkdir", ["a"], 0, None]]},
-            {**OBSERVED, "trace": [["main", "", "mkdir", ["a"], 0, None]]}, {**OBSERVED, "trace": 3}]
+            {**OBSERVED, "trace": [["main", "", "mkdir", ["a"], 0, None]]}, {**OBSERVED, "trace": 3},
+            *({**OBSERVED, "calls": calls} for calls in ([[1, 1, True, False, "7", ""]], [[0]], 7, [["0", 1, 0, 0, "", ""]]))]
 
 
 def machine(*answers: Any) -> tuple[Machine, FarSide]:
@@ -72,6 +74,13 @@ def test_an_observation_comes_back_with_its_trace() -> None:
     assert far.sent == [{"needs": ["root"]}, {"load": {"cases.area.thing": "text"}}, {"run": {
         "case": "cases.area.thing", "params": {"flag": "ro"}, "deadline": 2.0}}]
     assert far.timeouts[-1] == 2.0 + MARGIN
+
+
+def test_a_mutant_is_asked_for_and_the_calls_come_back() -> None:
+    one, far = machine({"loaded": 1}, {**OBSERVED, "calls": [[0, 1, True, False, "7<9", "lab.file"]]})
+    answer = one.run(dataclasses.replace(request(), mutant={"drop": (0,)}))
+    assert answer.calls == (Call(0, 1, True, False, "7<9", "lab.file"),)
+    assert far.sent[-1]["run"]["mutant"] == {"drop": (0,)}
 
 
 def test_a_case_is_sent_once_and_again_when_it_was_edited() -> None:

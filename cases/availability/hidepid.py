@@ -34,6 +34,9 @@ CASE = Case(
     ),
     expect=expected(),
     needs=("root",),
+    survivors={
+        "drop lab.become": "Another user's process is hidden as root's is: what counts is that it is not the reader's.",
+    },
 )
 
 

@@ -13,7 +13,7 @@ An overlay goes by its own mount's kind, and moves only what lies in its upper l
 without a mark, whatever the mounts say.
 """
 
-from ksem.guest.case import Case
+from ksem.guest.case import Broken, Case
 from ksem.guest.flags import AT_FDCWD, MS, O
 from ksem.guest.lab import mount_flags
 
@@ -54,6 +54,11 @@ CASE = Case(
     where=lambda flags, on: on == "tmpfs" or flags in ("relatime", "noatime", "strictatime"),
     expect=expected,
     needs=lambda flags, on: ("root", "fs:overlay") if "overlay" in on else (),
+    survivors={
+        "drop write(*": "An empty file is read as well.",
+        'drop utimes("*/through another mount"*': "The time that it had is another one too, and later than that of the"
+            " modification.",
+    },
 )
 
 
@@ -69,10 +74,11 @@ def observe(lab, flags, on):
             _, moved = lab.values([(read, "mount/" + name), ("accessed", "%s/%s" % (top, name), second)])
             seen["%s, accessed %s than changed" % (kind, when)] = moved
     descriptor = lab.openat(AT_FDCWD, "mount/by O_NOATIME", O.NOATIME, 0)
-    lab.read(descriptor, 16)
+    if lab.read(descriptor, 16) != "text":
+        raise Broken("nothing was read with O_NOATIME")
     seen["file by O_NOATIME"] = lab.accessed(top + "/by O_NOATIME", TIMES["earlier"])
     lab.read_file("other/through another mount")
-    seen["file through another mount"] = lab.accessed(top + "/through another mount", TIMES["earlier"])
+    seen["file through another mount"] = lab.accessed(top + "/through another mount", TIMES["later"])
     return seen
 
 
@@ -97,6 +103,7 @@ def furnish(lab, top):
         descriptor = lab.open("%s/%s" % (top, name), O.CREAT | O.WRONLY, 0o644)
         lab.values([("write", descriptor, "text", 4), ("close", descriptor)])
     lab.values([("mkdir", "%s/%s" % (top, name), 0o755) for name in directories])
-    seconds = {name: TIMES["later" if "later" in name else "earlier"] for name in files + directories}
+    # What only MS_STRICTATIME moves is what was accessed later.
+    seconds = {name: TIMES["later" if "later" in name or "another" in name else "earlier"] for name in files + directories}
     # The modification lies before either, so that the status change, which is now, is what counts.
     lab.values([("utimes", "%s/%s" % (top, name), [second, 1]) for name, second in seconds.items()])

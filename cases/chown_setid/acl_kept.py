@@ -66,6 +66,9 @@ CASE = Case(
     options=("CONFIG_TMPFS_POSIX_ACL",),
     needs=("root",),
     documented="chown(2) says nothing of access control lists.",
+    survivors={
+        "drop lab.become": "Root may do what the new owner may: the question is what the former one may then.",
+    },
 )
 
 

@@ -12,7 +12,7 @@ All filesystems agree. XFS once had a rule of its own, which took both bits from
 CAP_FSETID; it went with 5.18.
 """
 
-from ksem.guest.case import Case
+from ksem.guest.case import Broken, Case
 from ksem.guest.flags import AT, AT_FDCWD, CAP, O, S
 from ksem.guest.lab import GROUP, OTHER, OWNER, user_name
 
@@ -82,6 +82,8 @@ def observe(lab, call, fs):
     for name, caller in (("root", lab), ("CAP_CHOWN", stranger)):
         table[name] = {}
         for path in OBJECTS + tuple(LINKS):
+            if look(lab, path) != (LINK_BEFORE if path in LINKS else BEFORE[path]):
+                raise Broken("what is to be changed has been changed")
             outcome = {"result": change(caller, call, "place/" + path), "now": look(lab, path)}
             if path in LINKS:
                 outcome["what it points to"] = look(lab, LINKS[path])
@@ -103,8 +105,8 @@ def build(lab):
 
 def restore(lab, target, path):
     """The ids first: chown would clear the bits."""
-    lab.lchown("place/" + path, OWNER, GROUP)
-    lab.lchown("place/" + target, OWNER, GROUP)
+    for one in dict.fromkeys((path, target)):
+        lab.lchown("place/" + one, OWNER, GROUP)
     lab.chmod("place/" + target, 0o6755)
 
 

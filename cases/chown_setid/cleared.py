@@ -122,6 +122,9 @@ CASE = Case(
     documented="chown(2) says that the bits are cleared on executable files, and that S_ISGID without group execute"
                " permission is not cleared. S_ISUID goes from any file; such an S_ISGID stays only where the caller is"
                " in the file's group or has CAP_FSETID. That CAP_CHOWN alone can be EPERM is not said.",
+    survivors={
+        'drop chmod("files/*': "Bits that no caller loses are still there.",
+    },
 )
 
 

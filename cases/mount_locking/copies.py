@@ -55,8 +55,11 @@ def observe(lab, unshared, copy):
     lab.unshare(UNSHARED[unshared])
     tables, others = {}, {}
     for word in FLAGS:
-        tables[word], others = take_off(lab, make(lab, copy, word), word, "recursive" in copy)
-    return dict(others, flags=tables)
+        tables[word], found = take_off(lab, make(lab, copy, word), word, "recursive" in copy)
+        for name, result in found.items():
+            others.setdefault(name, set()).add(result)
+    # Whatever the flag, the answer should be the same.
+    return dict({name: " or ".join(sorted(results)) for name, results in others.items()}, flags=tables)
 
 
 def make(lab, copy, word):

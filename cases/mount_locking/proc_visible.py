@@ -68,6 +68,11 @@ CASE = Case(
     options=("CONFIG_USER_NS", "CONFIG_PID_NS", "CONFIG_NET_NS", "CONFIG_NFSD"),
     needs=lambda fs, view: ("root", "userns", "fs:" + fs),
     documented="user_namespaces(7) names the filesystems that a user namespace may mount, and not this condition.",
+    survivors={
+        'drop mount("above/instance/*", "mask", NULL, MS_BIND*': "A directory of it alone is as good as nothing, as is"
+            " claimed.",
+        'drop mount("mask", "above/instance/*': "What the mounter has laid itself hides nothing from it, as is claimed.",
+    },
 )
 
 

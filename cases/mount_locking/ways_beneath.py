@@ -59,9 +59,9 @@ def observe(lab, unshared, laid):
         lab.mkdir(path, 0o755)
     if laid == "before the unshare":
         before = lay(lab)
-        enter(lab, unshared)
+        lab.unshare(UNSHARED[unshared])
     else:
-        enter(lab, unshared)
+        lab.unshare(UNSHARED[unshared])
         before = lay(lab)
     observation = {"by name": lab.attempt.access("parent/place/secret", 0), "ways": ways(lab)}
     observation["by a descriptor from before"] = {
@@ -78,13 +78,6 @@ def lay(lab):
     before = lab.open("parent/place", O.DIRECTORY, 0)
     lab.mount("tmpfs", "parent/place", "tmpfs", 0, "mode=755")
     return before
-
-
-def enter(lab, unshared):
-    lab.unshare(UNSHARED[unshared])
-    if unshared == "user and mount":
-        # An overlay's mounter must have ids.
-        lab.map_ids(lab, {0: 0}, {0: 0})
 
 
 def ways(lab):

@@ -62,6 +62,10 @@ CASE = Case(
     params={"way": tuple(WAYS)},
     expect=expected,
     needs=lambda way: tuple("syscall:" + name for name in sorted({step[0] for step in WAYS[way]} - {"mount"})),
+    survivors={
+        'drop chdir("machine")': "Relative paths lead to the same files wherever they begin: the lab's directory would do as"
+            " well.",
+    },
 )
 
 

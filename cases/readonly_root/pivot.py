@@ -13,7 +13,7 @@ Unlike chroot this is not about the caller: all processes of the mount namespace
 old root get the new one. A failing call moves nobody.
 """
 
-from ksem.guest.case import Case
+from ksem.guest.case import Broken, Case
 from ksem.guest.flags import CLONE, MNT, MS, O
 from ksem.guest.lab import GROUP, OWNER
 
@@ -77,6 +77,12 @@ CASE = Case(
     needs=("root", "userns"),
     options=("CONFIG_USER_NS",),
     documented="pivot_root(2) does not say that a locked mount is EINVAL.",
+    survivors={
+        "drop chown(*": "Whose that is shows nothing: only what is written to need be the caller's.",
+        'drop umount2(".", MNT_DETACH)': "`/` is the new root itself, whatever lies on it: that something was there to be"
+            " unmounted is all that tells.",
+        "drop lab.become": "What is locked is so by the user namespace, whoever makes it.",
+    },
 )
 
 
@@ -92,6 +98,8 @@ def observe(lab, situation):
     caller = lab.fork("caller")
     if "locked" in situation:
         lab.mount(*BIND[1:])
+        if lab.attempt.mountinfo("root") != "ok":
+            raise Broken("there is no mount to be locked, and no mount point is EINVAL too")
         lab.become(caller, OWNER, GROUP)
     done = caller.batch(steps)
     result = caller.attempt.pivot_root(*arguments)

@@ -8,7 +8,7 @@ A mount that is made later arrives with the flags that it was made with. So on a
 read-only that was only remounted in another namespace.
 """
 
-from ksem.guest.case import Case
+from ksem.guest.case import Broken, Case
 from ksem.guest.flags import AT, AT_FDCWD, MOUNT_ATTR, MS, O
 from ksem.guest.lab import mount_options
 
@@ -19,6 +19,8 @@ CALLS = {
     "mount_setattr AT_RECURSIVE": ("mount_setattr", AT_FDCWD, "changed", AT.RECURSIVE, READ_ONLY),
 }
 OTHERS = ("peer", "slave", "master", "unrelated")
+# What the one that was bound to the other shows in mountinfo.
+SECOND = {"slave": "master", "master": "master", "unrelated": "private"}
 
 
 def expected(call, other):
@@ -62,6 +64,8 @@ def observe(lab, call, other):
         lab.mount(None, second, None, MS.SLAVE, None)
     elif other == "unrelated":
         lab.mount(None, second, None, MS.PRIVATE, None)
+    if lab.mountinfo(second)["propagation"] != [SECOND.get(other, "shared")]:
+        raise Broken("the two are not what they should be to each other")
     lab.mount("tmpfs", "changed/below", "tmpfs", 0, "mode=755")
     lab.file("changed/below/file")
     result = lab.batch([CALLS[call]])[0]

@@ -62,6 +62,9 @@ CASE = Case(
     where=lambda shield, taken, caller: caller == "client" or (shield in ("0700", "0000") and taken == "after"),
     expect=expected,
     needs=("root",),
+    survivors={
+        'drop chown("shield/tree"*': "All may enter it; who may come there is up to the shield.",
+    },
 )
 
 

@@ -40,6 +40,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cold", action="store_true", help="boot every kernel anew, and keep no machine for later runs")
     parser.add_argument("--isolate", action="store_true", help="a kernel of its own for each case and parameter set")
     parser.add_argument("--repeat", type=_common.count, metavar="N", help="run each cell so often, and tell which vary")
+    parser.add_argument("--mutate", action="store_true",
+                        help="run each cell with each of its calls left out, and each result flipped, and tell what nobody"
+                        " notices; nothing is stored")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where evidence is stored (default: results/)")
     parser.add_argument("--params", action="append", default=[], metavar="NAME=VALUE",
                         help="only parameter sets with this value (repeatable)")
@@ -91,6 +94,8 @@ def _run(options: argparse.Namespace) -> int:
         runner.check(columns)
     elif options.n or options.against:
         raise KsemError("--tx names the workers, which have no evidence to judge by: leave -n and --against out")
+    if options.mutate:
+        runner.check_mutants(columns, options.against is not None or options.repeat is not None)
     if options.against:
         Against(options.against, [column.name for column in columns])
     results = (options.results or root / "results").absolute()
@@ -101,6 +106,8 @@ def _run(options: argparse.Namespace) -> int:
         raise KsemError(f"no case matches -k {options.k or ''!r}{chosen}: `ksem cases` lists the cases")
     if status in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
         return 2 if options.against is None else UNTESTED
+    if options.mutate:
+        return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else int(status != pytest.ExitCode.OK)
     if options.against is not None:
         return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else _compared(witness, behaviours)
     evidence = [one for one in store.read(results, traces=False) if one.column in {column.name for column in columns}]
@@ -160,7 +167,7 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     arguments += [f"--repeat={options.repeat}"] if options.repeat else []
     arguments += [f"--boot-deadline={options.boot_deadline}"] if options.boot_deadline else []
     arguments += [f"--modules={options.modules.absolute()}"] if options.modules else []
-    arguments += [f"--{name}" for name in ("keep", "cold", "isolate") if getattr(options, name)]
+    arguments += [f"--{name}" for name in ("keep", "cold", "isolate", "mutate") if getattr(options, name)]
     arguments += [f"--params={one}" for one in options.params] + [f"--leaf={one}" for one in options.leaf]
     arguments += [f"--against={options.against.absolute()}"] if options.against else []
     arguments += [f"--results={results}"] if options.results or not options.against else []

@@ -5,7 +5,7 @@ Contract: the standard library and ksem.guest. Requests and answers are JSON obj
     {"load": {module: source}}                -> {"loaded": count}
     {"environment": [option]}                 -> environment.environment(...)
     {"needs": [need]}                         -> {"missing": the first reason why a case cannot run here, or null}
-    {"run": {"case", "params", "deadline"}}   -> {"status": ..., "trace": [...], ...}
+    {"run": {"case", "params", "deadline"}}   -> {"status": ..., "trace": [...], ...}; with a "mutant" as `mutation` says
     {"stop": true}                            -> {"stopped": true}, and the agent returns
 
 The status of a run is `observed` (with "observation"), `unsupported` (with "reason") or `broken` (with "reason" and
@@ -29,6 +29,7 @@ from ksem.guest.beside import Beside, reap
 from ksem.guest.case import Broken, Unsupported
 from ksem.guest.executor import Arena, Dead
 from ksem.guest.native import SET_CHILD_SUBREAPER, SET_PDEATHSIG, block_signals, prctl
+from ksem.guest.process import Bench
 from ksem.guest.trace import Trace
 from ksem.guest.wire import LIMIT, Channel
 
@@ -209,11 +210,12 @@ def _refused(*_: Any, **__: Any) -> NoReturn:
 
 def _observed(arena: Arena, request: Dict[str, Any], observe: Observe) -> Answer:
     trace = Trace()
+    work = Bench(trace) if "mutant" not in request else _mutating(trace, request["mutant"])
     answer: Answer = {}
     arena.start(request["deadline"] + MARGIN)
     main = arena.fork()
     try:
-        bench = lab.Lab(main, trace)
+        bench = lab.Lab(main, work)
         bench.enter()
         observation = _builtin(observe(bench, **request["params"]))
         bench.finish()
@@ -227,16 +229,18 @@ def _observed(arena: Arena, request: Dict[str, Any], observe: Observe) -> Answer
     except BaseException as problem:
         answer = _broken("%s: %s" % (type(problem).__name__, problem), _traceback())
     arena.reap(main.pid)
-    return _answered(trace, answer)
+    answer.update(work.told())
+    return answer
+
+
+def _mutating(trace: Trace, mutant: Answer) -> Bench:
+    # Here, as normal runs need nothing of it.
+    from ksem.guest import mutation
+    return mutation.Mutating(trace, mutant)
 
 
 def _text(answer: Answer) -> bytes:
     return _ENCODE(answer).encode("ascii") + END
-
-
-def _answered(trace: Trace, answer: Answer) -> Answer:
-    answer.update(trace=trace.events, pids=trace.pids)
-    return answer
 
 
 def _builtin(observation: Any) -> Dict[str, Any]:

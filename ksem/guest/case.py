@@ -51,6 +51,8 @@ class Case(NamedTuple):
     dirties_kernel: whether a run leaves something behind that outlives its namespaces; it gets a kernel to itself, and
         needs `alone`.
     shown_with: values of parameters with which a citation shows the claim, where its words do not tell.
+    survivors: why nobody can notice that a call is not made, or its result flipped (`ksem run --mutate`), by a pattern of the
+        call: {'drop umask(*': "..."}.
     """
 
     claim: str
@@ -64,6 +66,7 @@ class Case(NamedTuple):
     deadline: float = 10.0
     dirties_kernel: bool = False
     shown_with: Mapping[str, Any] = {}
+    survivors: Mapping[str, str] = {}
 
 
 def combinations(case: Case) -> List[Params]:

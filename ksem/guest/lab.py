@@ -13,7 +13,6 @@ from ksem.guest import disks
 from ksem.guest.executor import Task
 from ksem.guest.flags import AF, AT, AT_FDCWD, CLONE, MS, PR, SOCK, O
 from ksem.guest.process import Bench, Process
-from ksem.guest.trace import Trace
 
 # Ids that no distribution hands out: above systemd's last range and any subordinate ids, below the
 # foreign ids of containers, so that on a real machine nobody else is these users.
@@ -34,9 +33,9 @@ MOUNT_FLAGS = {
 class Lab(Process):
     """The first process of a case, with the helpers that cases share."""
 
-    def __init__(self, task: Task, trace: Trace) -> None:
-        super().__init__("main", task, {"mnt": 0, "user": 0}, Bench(trace))
-        trace.pids[str(task.pid)] = self.name
+    def __init__(self, task: Task, bench: Bench) -> None:
+        super().__init__("main", task, {"mnt": 0, "user": 0}, bench)
+        bench.trace.pids[str(task.pid)] = self.name
         self.machine = task.arena.around
         self.privileged = self.machine.uid == 0
 

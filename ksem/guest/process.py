@@ -91,6 +91,10 @@ class Bench:
             outcomes.append(outcome)
         return outcomes
 
+    def told(self) -> Dict[str, Any]:
+        """What goes into an answer beside what was seen."""
+        return {"trace": self.trace.events, "pids": self.trace.pids}
+
     def _check(self, process: "Process") -> None:
         """Raise Broken where what others see of a process in /proc would be this one's."""
         for other in self.watched:
