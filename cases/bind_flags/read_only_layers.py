@@ -73,6 +73,9 @@ CASE = Case(
     survivors={
         'drop mount(NULL, "lower", NULL, MS_REMOUNT|MS_BIND, NULL)': "Of a lower layer nothing counts: neither filesystem nor"
             " mount.",
+        'drop mount(NULL, "lower", NULL, MS_RDONLY|*': "Of a lower layer nothing counts: neither filesystem nor mount.",
+        'drop mount(NULL, "upper", NULL, MS_REMOUNT|MS_BIND, NULL)': "What is read-only as a filesystem is so through every"
+            " mount.",
     },
 )
 
