@@ -38,9 +38,24 @@ def observe(lab, how):
     while True:
         pass
 '''
-LEFT = project.FINE.replace('{"uid": 0}', '{"escaped": False}').replace('return {"uid": lab.getuid()}', '''return {
-        "escaped": any("Uid:\\t4242\\t" in lab.read_file("/proc/%s/status" % name)
-                       for name in lab.list_directory("/proc") if name.isdigit())}''')
+# A process of the machine's own may end between the list and the look at it.
+LEFT = '''"""Whether a process with that user is there."""
+from ksem.guest.case import Broken, Case
+
+CASE = Case(claim="Nothing outlives its case.", cites=("fork(2)",), expect={"escaped": False})
+
+
+def observe(lab):
+    return {"escaped": any(is_left(lab, name) for name in lab.list_directory("/proc") if name.isdigit())}
+
+
+def is_left(lab, name):
+    try:
+        return "Uid:\\t4242\\t" in lab.read_file("/proc/%s/status" % name)
+    except Broken:
+        return False
+'''
+
 
 LEAVES = '''"""Two runs on one disk, each of which leaves something."""
 from ksem.guest.case import Case
