@@ -5,7 +5,6 @@ Guards: a name that is misspelled must never select nothing and look like an ans
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import project
@@ -91,13 +90,13 @@ def test_the_values_of_a_cell() -> None:
 def test_the_reasons_of_the_probes_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the guest really says: what its machine lacks tells nothing of the kernel, a system call that is missing does."""
     arena = Beside()
-    monkeypatch.setattr(modules, "load", lambda name: "this kernel comes without such a module")
+    monkeypatch.setattr(modules, "load", lambda *_: "this kernel comes without such a module")
     reasons = [needs.PROBES["fs"](arena, "nosuchfs")]
-    monkeypatch.setattr(modules, "load", lambda name: None)
+    monkeypatch.setattr(modules, "load", lambda *_: None)
     reasons.append(needs.PROBES["fs"](arena, "nosuchfs"))
-    monkeypatch.setattr(modules, "DIRECTORY", str(tmp_path / "gone"))
+    monkeypatch.setattr(modules, "ORDER", str(tmp_path / "gone"))
     reasons.append(disks.attach(arena, "xfs"))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    arena.around = arena.around._replace(uid=1000)
     reasons.append(needs.PROBES["root"](arena, ""))
     assert len(reasons) == 4
     assert [reason for reason in reasons if reason is None or is_told(unsupported(reason))] == []
