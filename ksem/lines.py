@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import marshal
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,36 +16,8 @@ from ksem.guest.trace import LIMIT, spelled
 
 # How many different events are remembered; a whole catalogue has some ten thousand.
 REMEMBERED = 1 << 16
-# How deep a value may be nested: who walks through one needs a frame of Python's stack for each step, and has a thousand.
-DEPTH = 40
-_CONTAINERS, _LISTS = frozenset((dict, list)), frozenset((list, tuple))
+_LISTS = frozenset((list, tuple))
 line = json.JSONEncoder(sort_keys=True, separators=(", ", ": ")).encode
-
-
-def loads(text: str) -> Any:
-    """A value of JSON that others can read too. Raises ValueError, also for NaN and what else Python takes and JSON has not."""
-    try:
-        return json.loads(text, parse_constant=_refused, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def _refused(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refused(text[:20])
-
-
-def check_depth(value: Any, depth: int = DEPTH) -> None:
-    """Raise ValueError for a value that is nested too deep."""
-    if depth == 0:
-        raise ValueError("it is nested too deep")
-    for inner in value.values() if isinstance(value, dict) else value:
-        if inner.__class__ in _CONTAINERS:
-            check_depth(inner, depth - 1)
 
 
 def check_event(event: Any) -> None:

@@ -1,8 +1,9 @@
 """Evidence on disk: results/COLUMN.json and results/traces/CASE.json, the same bytes for the same observations.
 
-Contract: the standard library, `model`, `lines`, `cache` (for atomic writes). Nothing is judged here. Files may be anybody's:
-what is read has the shape that ksem/schemas describe, so that nobody else need look. A trace is stored once, under the digest
-of its events, where several columns agree. A file that cannot be read is never overwritten.
+Contract: the standard library, `model`, `lines`, `ksem.guest.wire` (for JSON that is sound), `cache` (for atomic writes).
+Nothing is judged here. Files may be anybody's: what is read has the shape that ksem/schemas describe, so that nobody else need
+look. A trace is stored once, under the digest of its events, where several columns agree. A file that cannot be read is never
+overwritten.
 
 Schema 1: the first.
 """
@@ -22,7 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ksem import cache
-from ksem.lines import check_depth, check_event, line, loads
+from ksem.guest.wire import check_depth, loads
+from ksem.lines import check_event, line
 from ksem.model import Cell, Evidence, KsemError, release_key
 
 SCHEMA = 1

@@ -44,7 +44,7 @@ ALLOWED = {
     "ksem.directing": ("ksem.bootstrap", "ksem.guest.init", "ksem.machine"),
     "ksem.judge": (MODEL, CASE),
     "ksem.matrix": (MODEL, CASE, "ksem.judge", "ksem.catalog"),
-    "ksem.store": (MODEL, "ksem.cache", "ksem.lines"),
+    "ksem.store": (MODEL, "ksem.cache", "ksem.guest.wire", "ksem.lines"),
     "ksem.wrap": (),
     "ksem.seen": (MODEL, "ksem.matrix"),
     "ksem.selection": (MODEL, CASE, "ksem.catalog", "ksem.matrix"),

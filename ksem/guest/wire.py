@@ -19,6 +19,7 @@ a byte, in each direction; memory takes nothing.)
 """
 
 import json
+import math
 import os
 import select
 import time
@@ -30,8 +31,9 @@ PROTOCOL = 4
 PIECE = 16384
 LIMIT = 8 << 20
 LEVEL = 2
-# How deep a message may be nested: who walks through one needs as many frames of Python's stack.
+# How deep a value may be nested: who walks through one needs a frame of Python's stack for each step, and has a thousand.
 DEPTH = 40
+_CONTAINERS = frozenset((dict, list))
 # Seconds beyond a time limit that a line is heard that never falls silent.
 FLOOD = 1.0
 
@@ -145,31 +147,41 @@ def _unstuffed(text: bytes) -> bytes:
 
 def _decoded(text: bytes) -> Any:
     try:
-        message = json.loads(_inflated(text).decode("utf-8", "surrogatepass"),
-                             parse_constant=_refused, parse_float=_finite)
-        _check_depth(message, DEPTH)
+        message = loads(_inflated(text).decode("utf-8", "surrogatepass"))
+        check_depth(message)
         return message
-    except (ValueError, RecursionError, zlib.error) as error:
+    except (ValueError, zlib.error) as error:
         raise WireError("a message that cannot be read: %s" % error) from None
 
 
+def loads(text: str) -> Any:
+    """A value of JSON that others can read too. Raises ValueError, also for NaN and what else Python takes and JSON has not."""
+    try:
+        return _DECODE(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def _refused(word: str) -> Any:
-    """Python's JSON knows NaN and infinities, which nobody else does."""
-    raise ValueError("%s is no number" % word)
+    raise ValueError("%s is no JSON" % word)
 
 
 def _finite(text: str) -> Any:
     number = float(text)
-    return number if abs(number) < float("inf") else _refused(text[:20])
+    return number if math.isfinite(number) else _refused(text[:20])
 
 
-def _check_depth(value: Any, depth: int) -> None:
+_DECODE = json.JSONDecoder(parse_constant=_refused, parse_float=_finite).decode
+
+
+def check_depth(value: Any, depth: int = DEPTH) -> None:
+    """Raise ValueError for a value that is nested too deep."""
     if depth == 0:
         raise ValueError("it is nested too deep")
     if isinstance(value, (dict, list)):
         for inner in value.values() if isinstance(value, dict) else value:
-            if inner.__class__ in (dict, list):
-                _check_depth(inner, depth - 1)
+            if inner.__class__ in _CONTAINERS:
+                check_depth(inner, depth - 1)
 
 
 def _inflated(text: bytes) -> bytes:

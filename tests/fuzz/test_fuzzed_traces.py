@@ -18,7 +18,8 @@ from made import behaviour, case
 from ksem import repro, store, strace
 from ksem.guest.readers import READERS
 from ksem.guest.syscalls import SIGNATURES
-from ksem.lines import check_event, loads
+from ksem.guest.wire import loads
+from ksem.lines import check_event
 from ksem.model import Cell, Evidence, KsemError
 from ksem.repro import literals, parts
 from ksem.repro.arguments import CONSTANTS, ERRNOS
