@@ -211,13 +211,21 @@ def entries(root: Path) -> list[Column]:
     """The columns that a project's vms/catalog.toml names, in its order; without that file none."""
     path = root / "vms" / "catalog.toml"
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = toml(path)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, RecursionError) as error:
-        # tomllib raises more than its own: numbers of thousands of digits, arrays in arrays in arrays.
+    except (OSError, ValueError) as error:
         raise KsemError(f"{path}: {error}") from None
     return [_entry(name, table, path) for name, table in tables.items()]
+
+
+def toml(path: Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises OSError, UnicodeDecodeError, and ValueError for whatever else tomllib raises."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        # Arrays in arrays in arrays. A number of thousands of digits is a ValueError, though not a TOMLDecodeError.
+        raise ValueError(str(error)) from None
 
 
 def _entry(name: str, table: Any, path: Path) -> Column:

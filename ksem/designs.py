@@ -16,13 +16,12 @@ A design is a title, prose (`about`), and a list of claims:
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ksem.catalog import Behaviour, named, nearest
+from ksem.catalog import Behaviour, named, nearest, toml
 from ksem.guest.case import Params
 from ksem.model import Cell, Evidence, KsemError
 from ksem.selection import check_path, known_values, parameter_sets
@@ -109,11 +108,10 @@ def cases(path: Path) -> set[str]:
 
 def _data(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml(path)
     except UnicodeDecodeError:
         raise KsemError(f"{path} is not UTF-8") from None
-    except (OSError, ValueError, RecursionError) as error:
-        # tomllib raises more than its own: numbers of thousands of digits, arrays in arrays in arrays.
+    except (OSError, ValueError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
         raise KsemError(f"{path}: {text}") from None
 
