@@ -60,20 +60,25 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     with contextlib.ExitStack() as stack:
         written = []
         for path, data in files.items():
-            try:
+            with _writing(path):
                 with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
                     temporary = Path(file.name)
                     stack.callback(temporary.unlink, missing_ok=True)
                     file.write(data)
                 temporary.chmod(0o666 & ~umask)
-            except OSError as error:
-                raise KsemError(f"{path} cannot be written: {error.strerror}") from None
             written.append((temporary, path))
         for temporary, path in written:
-            try:
+            with _writing(path):
                 temporary.replace(path)
-            except OSError as error:
-                raise KsemError(f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What goes wrong is told of that file."""
+    try:
+        yield
+    except OSError as error:
+        raise KsemError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def boot_note(name: str) -> str | None:
