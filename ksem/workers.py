@@ -201,8 +201,10 @@ class Workers:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         """What answers only after it took a worker down is flaky, and no more certain than what took its machine down."""
+        if report.nodeid not in self.crashed:
+            return
         message = json.loads(vars(report).get("ksem", "{}"))
-        known = items.cell_of(report.nodeid, self.behaviours()) if report.nodeid in self.crashed else None
+        known = items.cell_of(report.nodeid, self.behaviours())
         if known is None or report.when not in ("setup", "call") or (report.when == "setup" and "entry" not in message):
             return
         status, why = "observed", self.crashed[report.nodeid]
