@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import project
@@ -174,14 +176,20 @@ def test_a_run_may_be_ended_at_any_moment(tmp_path: Path, number: signal.Signals
 
 def processes_of(directory: Path) -> list[int]:
     """A descriptor of every QEMU that has this directory in its arguments."""
+    def is_one(process: Path) -> bool:
+        words = (process / "cmdline").read_bytes()
+        return str(directory).encode() in words and b"qemu-system" in words.split(b"\0")[0]
+
+    return processes(is_one)
+
+
+def processes(fits: Callable[[Path], bool]) -> list[int]:
+    """A descriptor of every process whose directory in /proc fits; those that end meanwhile do not."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
-        if str(directory).encode() in words and b"qemu-system" in words.split(b"\0")[0]:
-            found.append(os.pidfd_open(int(path.parent.name)))
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if fits(path):
+                found.append(os.pidfd_open(int(path.name)))
     return found
 
 

@@ -6,7 +6,6 @@ blames nothing but what it was at, and is never a verdict about a kernel.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -21,7 +20,7 @@ import hosts
 import project
 import pytest
 from hosts import Hosts
-from test_faults import ended
+from test_faults import ended, processes
 from test_store import files
 
 import ksem
@@ -149,12 +148,8 @@ def test_a_controller_that_is_killed_leaves_nothing_on_hosts(made: Path, two: Ho
 def processes_on(found: Hosts, name: str, words: bytes) -> list[int]:
     """A descriptor of every process on a host with these words in its arguments."""
     namespace = os.readlink(f"/proc/{found.known[name].process}/ns/pid")
-    found_there = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.readlink(path / "ns" / "pid") == namespace and words in (path / "cmdline").read_bytes():
-                found_there.append(os.pidfd_open(int(path.name)))
-    return found_there
+    return processes(lambda process: os.readlink(process / "ns" / "pid") == namespace
+                     and words in (process / "cmdline").read_bytes())
 
 
 @pytest.mark.parametrize("how", ["killed", "cut off"])

@@ -7,7 +7,6 @@ answers.
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import select
 import signal
@@ -19,7 +18,7 @@ from pathlib import Path
 import doctored
 import project
 import pytest
-from test_faults import ended, processes_of
+from test_faults import ended, processes, processes_of
 
 from ksem import catalog, kernels, store
 from ksem.model import Cell
@@ -162,13 +161,11 @@ def test_a_machine_that_is_ended_or_stopped_once_makes_its_case_flaky(tmp_path: 
 
 def directors(run: int) -> list[int]:
     """Descriptors of the interpreters, without site-packages, that a run has begun."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == run and b"-IS" in path.read_bytes().split(b"\0"):
-                found.append(os.pidfd_open(int(path.parent.name)))
-    return found
+    def is_one(process: Path) -> bool:
+        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return parent == run and b"-IS" in (process / "cmdline").read_bytes().split(b"\0")
+
+    return processes(is_one)
 
 
 def test_a_director_that_is_killed_once_makes_its_case_flaky(tmp_path: Path) -> None:
