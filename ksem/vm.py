@@ -269,7 +269,7 @@ def _sharing(memory: str, bell: str, gate: int) -> list[str]:
 def watched() -> list[str]:
     """What makes the kernel end QEMU when its parent dies, however that comes about.
 
-    It steps back behind whoever directs it, for whom it waits by looking: on as many processors as machines that is 6 %.
+    It steps back behind whoever directs machines, who is few and is waited for.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:

@@ -17,8 +17,6 @@ SYSCTLS = (
     "kernel/overflowuid", "kernel/unprivileged_userns_clone", "kernel/yama/ptrace_scope",
     "user/max_user_namespaces",
 )
-
-
 # struct new_utsname: six texts of 65 bytes (linux/utsname.h).
 _UNAME, _FIELD = 63, 65
 

@@ -63,7 +63,6 @@ def _registered(arena: Arena, name: str) -> bool:
 
 def _insert(arena: Arena, path: str) -> int:
     with arena.process() as task:
-        arena.clear()
         results = task.calls([(OPEN, arena.text(path), os.O_RDONLY | os.O_CLOEXEC, 0),
                               (modules.FINIT_MODULE[ARCHITECTURE], Earlier(0), arena.text(""), 0), (CLOSE, Earlier(0))])
     return max(0, -results[0], -results[1])
