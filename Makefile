@@ -10,6 +10,7 @@ TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core gcc git jq libc6-dev
 # Only root can make the hosts that some tests run workers on.
 HOST_PROGRAMS := $(if $(filter 0,$(shell id -u)),ip ssh sshd)
 HOST_PACKAGES := $(if $(filter 0,$(shell id -u)),iproute2 openssh-client openssh-server)
+BENCHMARK_PACKAGES := busybox-static gcc kmod udev
 VAGRANT_PACKAGES := vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients dnsmasq-base iptables iproute2 \
 	openssh-client mmdebstrap qemu-utils e2fsprogs grub-common grub-pc-bin
 VAGRANT_PROGRAMS := vagrant libvirtd virsh dnsmasq iptables ip ssh mmdebstrap qemu-img mkfs.ext4 grub-mkimage
@@ -23,7 +24,7 @@ INSTALL = [ -z "$$missing" ] && exit 0; \
 		echo "ksem: missing:$$missing: ask root for: apt-get install --no-install-recommends $(1)" >&2; exit 2; \
 	fi
 
-.PHONY: matrix test fuzz reproducers vagrant test-vagrant machine machine-test machine-vagrant clean
+.PHONY: matrix test fuzz reproducers vagrant test-vagrant benchmarks machine machine-test machine-vagrant machine-benchmarks clean
 
 # The markdown is written even when a cell is not as expected; the exit status says so all the same.
 matrix: machine $(READY)
@@ -50,6 +51,10 @@ fuzz: machine-test $(READY)
 
 reproducers: machine-test $(READY)
 	$(VENV)/bin/pytest tests/reproducers
+
+# What of it, and how often: make benchmarks BENCHMARKS='--only virtme --rounds 5'
+benchmarks: machine-benchmarks $(READY)
+	@$(VENV)/bin/python -m benchmarks $(BENCHMARKS)
 
 test-vagrant: machine-vagrant $(READY)
 	$(VENV)/bin/python vms/boxes/build.py debian-12
@@ -86,6 +91,13 @@ machine-vagrant: machine
 		PATH=$$PATH:/usr/sbin:/sbin command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	[ -e /usr/lib/grub/i386-pc/boot.img ] || missing="$$missing grub-pc-bin"; \
 	$(call INSTALL,$(VAGRANT_PACKAGES))
+
+# gcc is for the bare floor, all else for virtme-ng.
+machine-benchmarks: machine
+	@missing=; \
+	for program in busybox gcc depmod udevadm; do \
+		PATH=$$PATH:/usr/sbin:/sbin command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	$(call INSTALL,$(BENCHMARK_PACKAGES))
 
 $(READY): pyproject.toml | machine
 	@for python in $(PYTHONS); do $$python -c '$(FITS)' 2>/dev/null && break; done; \

@@ -68,7 +68,7 @@ def test_what_there_is_not_is_one_line(home: Path, words: tuple[str, ...]) -> No
     wrong = run(*words)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == (f"ksem: nothing called {words[1]!r} is kept: there are snapshots, modules, disks, kernels, "
-                            "archive, bisect, boxes and all\n")
+                            "archive, bisect, benchmarks, boxes and all\n")
     assert left(home) == set(FILES)
 
 

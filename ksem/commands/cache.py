@@ -34,6 +34,7 @@ KINDS = {
     "kernels": _Kind(("debian/kernels",), "kernels; the archive may no longer have them"),
     "archive": _Kind(("debian/apt", "debian/index.json"), "lists of the archive's packages"),
     "bisect": _Kind(("bisect",), "evidence that `ksem bisect` collected"),
+    "benchmarks": _Kind(("benchmarks",), "what `make benchmarks` compares ksem with"),
     "boxes": _Kind(("boxes",), "boxes of Vagrant machines"),
 }
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -178,25 +178,36 @@ def _offers(available: str) -> Iterator[Offer]:
 
 def _fetch(offer: Offer, say: Say) -> None:
     """Download, unpack and keep a kernel; what is kept is whole. Raises Unavailable."""
-    _configure()
     started = time.monotonic()
     kernels = cache.directory("debian", "kernels")
     say(f"fetching {offer.name}")
     with tempfile.TemporaryDirectory(dir=kernels, prefix=".fetch-") as text:
-        directory = Path(text)
-        tree = directory / "tree"
+        tree = Path(text) / "tree"
         packages = [f"linux-{kind}-{offer.name}={offer.version}" for kind in offer.packages]
-        download = _apt("apt-get", "-q", "download", *packages, cwd=directory)
-        archives = sorted(directory.glob("*.deb"))
-        if download.returncode or len(archives) != len(packages):
-            errors = re.findall(r"^E: (.*)$", download.stderr, re.MULTILINE) or ["no file came"]
-            raise Unavailable(f"{offer.name} cannot be downloaded ({errors[0]}): it may be gone from the archive")
-        size = sum(archive.stat().st_size for archive in archives)
-        for archive in archives:
-            subprocess.run(["dpkg-deb", "-x", archive, tree], check=True)
+        try:
+            size = unpack(packages, tree)
+        except Unavailable as problem:
+            raise Unavailable(f"{offer.name} cannot be downloaded ({problem}): it may be gone from the archive") from None
         (tree / "offer.json").write_text(json.dumps(asdict(offer)))
         tree.rename(_place(offer))
     say(f"fetched {offer.name}: {size / 1e6:.0f} MB in {time.monotonic() - started:.1f} s")
+
+
+def unpack(packages: Iterable[str], tree: Path) -> int:
+    """Download packages of the archive (`NAME=VERSION`), and unpack them into one directory, which is made; their bytes.
+
+    Where that fails, what is there of the tree is its caller's to remove. Raises Unavailable with what apt says.
+    """
+    _configure()
+    wanted = list(packages)
+    with tempfile.TemporaryDirectory(dir=tree.parent, prefix=".packages-") as text:
+        download = _apt("apt-get", "-q", "download", *wanted, cwd=Path(text))
+        archives = sorted(Path(text).glob("*.deb"))
+        if download.returncode or len(archives) != len(wanted):
+            raise Unavailable((re.findall(r"^E: (.*)$", download.stderr, re.MULTILINE) or ["no file came"])[0])
+        for archive in archives:
+            subprocess.run(["dpkg-deb", "-x", archive, tree], check=True)
+        return sum(archive.stat().st_size for archive in archives)
 
 
 def _kernel(offer: Offer) -> Kernel:
