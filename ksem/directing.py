@@ -34,5 +34,5 @@ def directed(machine: Machine, memory: int, bell: int, gate: int, log: Path) -> 
         errors = stack.enter_context(log.open("wb"))
         command = [sys.executable, "-IS", "-c", bootstrap.program()]
         channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
-        machine.directed_by(channel, {**kept, "proxy": machine.proxy})
+        machine.directed_by(channel, kept)
         yield

@@ -1,6 +1,6 @@
 """An initramfs with the Python that runs ksem, what loads the agent, and kernel modules; nothing else.
 
-Contract: the standard library and `ksem.guest`'s files. An archive is the `newc` cpio that the kernel unpacks
+Contract: the standard library, `init`, `model` and `ksem.guest`'s files. An archive is the `newc` cpio that the kernel unpacks
 (Documentation/driver-api/early-userspace/buffer-format.rst), not compressed: unpacking costs more boot time than reading.
 """
 
@@ -21,6 +21,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ksem import init
 from ksem.model import KsemError
 
 # What no case can want in a bare kernel; leaving it out keeps the archive small and boots short.
@@ -37,14 +38,14 @@ EXTENSIONS = frozenset((
     "_sha512 _socket _struct _typing array binascii fcntl grp math mmap resource select termios unicodedata zlib"
 ).split())
 ENCODINGS = frozenset(["__init__", "aliases", "ascii", "latin_1", "utf_8", "idna"])
-INIT = """#!{python} -IS
+SCRIPT = """#!{python} -IS
 import sys
 sys.path.insert(0, "/ksem/lib")
 from ksem.guest import {program}
 {program}.main()
 """
-# What each first process is made of, beside the packages.
-PROGRAMS = {"init": ("init", "loader", "wire", "proxy", "native"), "handover": ("handover", "modules")}
+# What each program is made of, beside the packages.
+PROGRAMS = {"serial": ("serial", "loader", "wire"), "handover": ("handover", "modules")}
 
 
 def cpio(entries: Mapping[str, tuple[int, bytes]]) -> bytes:
@@ -71,10 +72,10 @@ def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
-def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]], program: str = "init") -> bytes:
+def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]], program: str = "serial") -> bytes:
     """The archive for one kernel. modules: name -> .ko content; order: module -> what to load, in order.
 
-    program: the module of ksem.guest that is the first process, `init` (the agent) or `handover` (to a machine's own).
+    program: the module of ksem.guest that is run: `serial` (by `init`) or `handover` (before a machine's own init).
     """
     entries: dict[str, tuple[int, bytes]] = dict(_base(program))
     for name, content in modules.items():
@@ -88,8 +89,9 @@ def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]], program:
 def _base(program: str) -> Mapping[str, tuple[int, bytes]]:
     """What every kernel gets: the interpreter with its library, and what loads the agent."""
     python = os.path.realpath(sys.executable)
+    script = "init" if program == "handover" else init.AGENT.lstrip("/")
     entries: dict[str, tuple[int, bytes]] = {
-        "init": (stat.S_IFREG | 0o755, INIT.format(python=python, program=program).encode()),
+        script: (stat.S_IFREG | 0o755, SCRIPT.format(python=python, program=program).encode()),
         "dev/console": (stat.S_IFCHR | 0o600, b""),
     }
     extensions = list(_extension_files())
@@ -100,6 +102,10 @@ def _base(program: str) -> Mapping[str, tuple[int, bytes]]:
     package = Path(__file__).parent
     for name in ("__init__.py", "guest/__init__.py", *(f"guest/{module}.py" for module in PROGRAMS[program])):
         entries[f"ksem/lib/ksem/{name}c"] = (stat.S_IFREG | 0o644, _own_bytecode(package / name, f"/ksem/lib/ksem/{name}"))
+    if script != "init":
+        # The kernel's own initramfs has root.
+        directories = {"root", *(path.partition("/")[0] for path in entries if "/" in path)}
+        entries["init"] = (stat.S_IFREG | 0o755, init.executable(directories))
     return entries
 
 

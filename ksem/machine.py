@@ -28,7 +28,7 @@ GUEST = Path(ksem.guest.__file__).parent
 # Bytes of chance that a kernel of ours gets: as many as its generator's key and some more.
 ENTROPY = 64
 # What a machine starts with, and need not be sent.
-STARTERS = ("__init__", "handover", "init", "loader", "wire")
+STARTERS = ("__init__", "handover", "loader", "serial", "wire")
 STATUSES = ("observed", "unsupported", "broken")
 # Characters that a machine may say: in a reason or a traceback, in each of uname(2)'s texts, of all that surrounds it, and of
 # what a case observed.
@@ -77,18 +77,6 @@ def _with_source(traceback: str, filename: str, text: str) -> str:
                   traceback, flags=re.MULTILINE)
 
 
-def _is_proxy(found: Any) -> bool:
-    """Whether these are the numbers that a director can work with: it makes room by them."""
-    try:
-        uid, gid, release, table, dumpable, alone = found["around"]
-        numbers = ((found["base"], 1 << 63), (uid, 1 << 32), (gid, 1 << 32), (table, 1 << 20), (dumpable, 3))
-        texts = isinstance(release, str) and len(release) <= UNAME and isinstance(alone, bool)
-        return set(found) == {"base", "around"} and texts and all(
-            type(number) is int and 0 <= number < end for number, end in numbers)
-    except (KeyError, TypeError, ValueError):
-        return False
-
-
 def tail(log: Path, size: int = 65536) -> str:
     """The end of a log, which may be of any length: what a machine prints is its own affair."""
     with log.open("rb") as file:
@@ -133,8 +121,6 @@ class Machine:
         self._sent: dict[str, str] = {}
         # Whether the agent runs this very Python, and so its code.
         self._same = False
-        # What a director outside has to know, if there can be one.
-        self.proxy: dict[str, Any] | None = None
         self._missing: dict[tuple[str, ...], str | None] = {}
         # A run that is under way, and what it is answered if that needs no run.
         self.ahead: Request | None = None
@@ -142,26 +128,11 @@ class Machine:
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
-        self.meet(self.greeting(deadline))
-        self.begin()
-
-    def begin(self) -> None:
-        """Send the agent to who has been met, and see it start."""
-        self._agent.ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
-
-    def greeting(self, deadline: float) -> dict[str, Any]:
-        """Wait until the far side is there; what it says of itself."""
-        return self._agent.receive(deadline, "the kernel did not answer")
-
-    def meet(self, greeting: Mapping[str, Any]) -> None:
-        """Go by what the far side said of itself, now or before it was saved."""
+        greeting = self._agent.receive(deadline, "the kernel did not answer")
         if greeting.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {greeting.get('ready')!r:.20}, ksem {wire.PROTOCOL}: start it anew")
         self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        proxy = greeting.get("proxy")
-        if proxy is not None and not _is_proxy(proxy):
-            raise self._agent.lost(f"the agent told of a proxy that is none: {proxy!r:.80}")
-        self.proxy = proxy
+        self._agent.ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
 
     def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> None:
         """Have all be done by an agent beside us, in this very Python. given: what it is to start with.
@@ -173,6 +144,10 @@ class Machine:
         self._agent.receive(MARGIN, "the director did not start")
         told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
         self._agent.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": {**given, **told}}, "started")
+
+    def load_modules(self) -> None:
+        """Have the kernel take all modules that came along. Raises Lost."""
+        self._agent.ask({"modules": True}, "modules")
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of.

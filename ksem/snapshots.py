@@ -1,8 +1,8 @@
 """Saved machines, kept in the cache under the digest of all that shaped them: what is changed has another name, none is stale.
 
-Contract: the standard library, zstandard, `cache`, `model`. A file is one zstd frame with its size and checksum: a line of
-JSON, what the machine said of itself before it was saved, and then QEMU's migration stream. Files come to be whole, and the
-one that was used longest ago goes when all together are larger than the limit.
+Contract: the standard library, zstandard, `cache`, `model`. A file is QEMU's migration stream, as one zstd frame with
+its size and checksum. Files come to be whole, and the one that was used longest ago goes when all together are larger than the
+limit.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import zstandard
 
@@ -42,13 +41,6 @@ class Damaged(Exception):
     """A snapshot that is there and cannot be used."""
 
 
-class Snapshot(NamedTuple):
-    """A saved machine: what it said of itself, and a file that is at the beginning of its state."""
-
-    about: Mapping[str, Any]
-    state: io.FileIO
-
-
 def name(label: str, parts: Iterable[bytes]) -> str:
     """What a machine is kept as. label: for those who look at the cache. parts: all that shapes it."""
     digest = hashlib.sha256()
@@ -58,8 +50,8 @@ def name(label: str, parts: Iterable[bytes]) -> str:
 
 
 @contextlib.contextmanager
-def opened(kept: str) -> Iterator[Snapshot | None]:
-    """A snapshot in a file without a name, or None if there is none. Raises Damaged."""
+def opened(kept: str) -> Iterator[io.FileIO | None]:
+    """The state of a machine, as a file without a name that is at its beginning, or None if there is none. Raises Damaged."""
     try:
         file = _path(kept).open("rb")
     except (OSError, KsemError):
@@ -67,14 +59,14 @@ def opened(kept: str) -> Iterator[Snapshot | None]:
         return
     # Not buffered: who reads on by the descriptor begins where we stopped.
     with file, open(os.memfd_create("state"), "w+b", buffering=0) as state:
-        about = _unpacked(file, state)
+        _unpacked(file, state)
         with contextlib.suppress(OSError):
             # What a limit goes by; reading does not always change a file's times.
             os.utime(file.fileno())
-        yield Snapshot(about, state)
+        yield state
 
 
-def _unpacked(file: BinaryIO, state: io.FileIO) -> dict[str, Any]:
+def _unpacked(file: BinaryIO, state: io.FileIO) -> None:
     try:
         size = zstandard.get_frame_parameters(file.read(HEADER)).content_size
         if not 0 < size <= LARGEST:
@@ -91,19 +83,12 @@ def _unpacked(file: BinaryIO, state: io.FileIO) -> dict[str, Any]:
         # Its checksum is the last of it.
         raise Damaged("it is cut short")
     state.seek(0)
-    try:
-        about = json.loads(state.readline(65536))
-    except (ValueError, RecursionError):
-        about = None
-    if not isinstance(about, dict):
-        raise Damaged("it does not say what it is")
-    return about
 
 
-def keep(kept: str, about: Mapping[str, Any], state: bytes) -> None:
+def keep(kept: str, state: bytes) -> None:
     """Keep a machine. Raises KsemError for a cache that cannot be written to, or is full."""
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
-    data = compressor.compress(json.dumps(about).encode() + b"\n" + state)
+    data = compressor.compress(state)
     if len(data) <= limit():
         cache.write_atomically(_path(kept), data)
         trim(limit(), kept)

@@ -15,18 +15,21 @@ import mmap
 import os
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ksem import directing
-from ksem.guest import init, wire
+from ksem import directing, init
+from ksem.guest import wire
 from ksem.guest.disks import FILESYSTEMS, serial
-from ksem.guest.proxy import BELL, GATE
+from ksem.guest.executor import SIZE
+from ksem.guest.proxy import BELL, GATE, MAILBOX, RUNG, mailbox
 from ksem.machine import Machine, tail
 from ksem.model import Lost, Unavailable
 from ksem.qmp import Monitor, MonitorError
@@ -102,8 +105,24 @@ class VirtualMachine:
                 self._monitor.ask("device_add", {"driver": "nvme", "drive": name, "serial": serial(name),
                                                  "bus": f"port-{name}", "id": f"disk-{name}"})
 
+    def rings(self, deadline: float) -> bool:
+        """Whether a proxy came to be in a machine that boots, or else an agent. Raises Lost when that takes so many seconds."""
+        assert self._process.stdout is not None
+        bell, line = self._ways.bell, self._process.stdout.fileno()
+        end = time.monotonic() + deadline
+        while True:
+            heard, _, _ = select.select([bell, line], [], [], max(0.0, end - time.monotonic()))
+            if not heard:
+                raise Lost(f"the kernel did not answer within {deadline:g} s", self.last_words())
+            rung = os.read(bell, 4096) if bell in heard else b""
+            if RUNG in rung:
+                return True
+            # A BIOS may say something there. When QEMU ended, both are heard, and nothing is said.
+            if line in heard and not rung:
+                return False
+
     def directed(self) -> contextlib.AbstractContextManager[None]:
-        """Have its cases directed from here, by the proxy that it told of. Raises Lost."""
+        """Have its cases directed from here, by its proxy. Raises Lost."""
         ways = self._ways
         return directing.directed(self.machine, ways.memory, ways.bell, ways.gate, self._log.with_suffix(".cases.log"))
 
@@ -177,7 +196,7 @@ def _started(words: list[str], files: list[int], log: Path) -> Iterator[VirtualM
     ours, theirs = socket.socketpair()
     with contextlib.ExitStack() as stack:
         stack.enter_context(ours)
-        memory = stack.enter_context(_anonymous("shared", bytes(init.SHARED)))
+        memory = stack.enter_context(_anonymous("shared", _shared()))
         bell, ringing = os.pipe()
         stack.callback(os.close, bell)
         ways = _Ways(memory, bell, *_gate(stack))
@@ -192,6 +211,12 @@ def _started(words: list[str], files: list[int], log: Path) -> Iterator[VirtualM
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
         yield VirtualMachine(process, Monitor(ours), ways, log)
+
+
+def _shared() -> bytes:
+    """The memory that a machine and we share, as it is before either of us writes to it."""
+    beginning = bytes(MAILBOX) + mailbox()
+    return beginning + bytes(SIZE - len(beginning))
 
 
 def _gate(stack: contextlib.ExitStack) -> tuple[int, int]:
@@ -239,7 +264,7 @@ def shape(accelerator: str) -> list[bytes]:
     """What of QEMU shapes a machine that is saved: its command line, and the very program."""
     found = os.stat(program())
     words = [*command(accelerator, Path("console")), *_sharing("memory", "bell", 0), CMDLINE]
-    return [*(word.encode() for word in words), b"%d %d" % (found.st_size, found.st_mtime_ns)]
+    return [*(word.encode() for word in words), mailbox(), b"%d %d" % (found.st_size, found.st_mtime_ns)]
 
 
 def _ports() -> list[str]:
@@ -255,11 +280,11 @@ def _drives(images: Mapping[str, Path]) -> list[str]:
 
 
 def _sharing(memory: str, bell: str, gate: int) -> list[str]:
-    """Memory that we and the machine both see, where ksem.guest.init looks for it; saved and restored with the machine.
+    """Memory that we and the machine both see, where ksem.init looks for it; saved and restored with the machine.
 
     And the ports at which a proxy in the machine rings, and waits: as QEMU uses the gate's own descriptor, we can have it wait.
     """
-    return ["-object", f"memory-backend-file,id=shared,mem-path={memory},size={init.SHARED},share=on",
+    return ["-object", f"memory-backend-file,id=shared,mem-path={memory},size={SIZE},share=on",
             "-device", f"ivshmem-plain,memdev=shared,addr={init.SLOT},master=on",
             "-chardev", f"file,id=bell,path={bell}", "-device", f"isa-debugcon,iobase={BELL},chardev=bell",
             "-add-fd", f"set=1,fd={gate}", "-chardev", "file,id=gate,append=on,path=/dev/fdset/1",

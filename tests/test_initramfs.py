@@ -102,7 +102,7 @@ def test_the_archive_has_all_that_python_needs() -> None:
     found = contents(initramfs.build({}, {}))
     python = os.path.realpath(sys.executable)
     assert found[python.lstrip("/")] == Path(python).read_bytes()
-    assert found["init"].startswith(f"#!{python} -IS\n".encode())
+    assert found["ksem/agent"].startswith(f"#!{python} -IS\n".encode())
     assert any(re.search(r"/libc\.(so|musl)", name) for name in found)
     assert any(re.search(r"/ld-", name) for name in found)
     library = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -110,7 +110,7 @@ def test_the_archive_has_all_that_python_needs() -> None:
                  "importlib/util.pyc"):
         assert any(path.endswith(f"{library}/{name}") for path in found), name
     assert any("/_ctypes." in path for path in found)
-    for name in ("ksem/__init__.pyc", "ksem/guest/__init__.pyc", "ksem/guest/init.pyc", "ksem/guest/loader.pyc",
+    for name in ("ksem/__init__.pyc", "ksem/guest/__init__.pyc", "ksem/guest/serial.pyc", "ksem/guest/loader.pyc",
                  "ksem/guest/wire.pyc"):
         assert f"ksem/lib/{name}" in found
 
@@ -118,7 +118,7 @@ def test_the_archive_has_all_that_python_needs() -> None:
 def test_the_interpreter_and_init_can_be_run_and_the_console_is_one() -> None:
     found = parsed(initramfs.build({}, {}))
     python = os.path.realpath(sys.executable).lstrip("/")
-    assert {int(found[name]["mode"]) for name in ("init", python)} == {stat.S_IFREG | 0o755}
+    assert {int(found[name]["mode"]) for name in ("init", "ksem/agent", python)} == {stat.S_IFREG | 0o755}
     console = found["dev/console"]
     assert (console["mode"], console["rmaj"], console["rmin"]) == (stat.S_IFCHR | 0o600, 5, 1)
 
@@ -138,7 +138,7 @@ def test_the_archive_does_not_tell_where_ksem_lies_or_what_else_is_imported(tmp_
     shutil.copytree(project.ROOT / "ksem", tmp_path / "ksem", ignore=shutil.ignore_patterns("__pycache__"))
     said = [subprocess.run([sys.executable, "-B", "-c", text.format(also)], cwd=where, text=True, env={},
                            capture_output=True, check=True).stdout.split()
-            for where in (project.ROOT, tmp_path) for also in ("pass", "import ksem.plugin, ksem.guest.init, ksem.guest.agent")]
+            for where in (project.ROOT, tmp_path) for also in ("pass", "import ksem.plugin, ksem.guest.agent")]
     assert len({place for place, _ in said}) == 2
     assert len({digest for _, digest in said}) == 1
 

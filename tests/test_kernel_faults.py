@@ -79,7 +79,7 @@ def loading(instructions: bytes, first: str = "", more: str = "") -> str:
 # Their verdicts, and how their reasons begin.
 EXPECTED = {
     "panics": ("lost", "the kernel panicked in sysrq_handle_crash < __handle_sysrq < write_sysrq_trigger: "),
-    "reboots": ("lost", "the machine ended: "), "kills_all": ("lost", "the machine hangs: "),
+    "reboots": ("lost", "the machine ended: "), "kills_all": ("lost", "the machine ended: "),
     "takes_all_memory": ("lost", "the kernel ran out of memory"),
     "turns_interrupts_off": ("lost", "the machine hangs: "),
     "oopses": ("lost", "the kernel oopsed in dummy_init_module: the machine went on; "),

@@ -50,7 +50,7 @@ def test_an_agent_is_sent_what_the_machine_did_not_come_with() -> None:
     one, far = machine(READY, {"started": True})
     one.start(1.0)
     assert {"ksem.guest.agent", "ksem.guest.lab"} <= set(far.sent[0]["load"])
-    assert not {"ksem.guest.wire", "ksem.guest.init", "ksem.guest.loader"} & set(far.sent[0]["load"])
+    assert not {"ksem.guest.wire", "ksem.guest.serial", "ksem.guest.loader"} & set(far.sent[0]["load"])
     assert all(isinstance(code, list) for code in far.sent[0]["load"].values())
 
 

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from test_store import full_disk
@@ -18,7 +17,6 @@ from test_store import full_disk
 from ksem import snapshots
 from ksem.model import KsemError
 
-ABOUT = {"ready": 3, "memory": True}
 STATE = os.urandom(5000) * 20
 
 
@@ -30,13 +28,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ksem" / "snapshots"
 
 
-def read(name: str) -> tuple[dict[str, object], bytes] | None:
-    """What is kept under a name, the state as QEMU reads it: by the descriptor."""
+def read(name: str) -> bytes | None:
+    """What is kept under a name as QEMU reads it: by the descriptor."""
     with snapshots.opened(name) as found:
         if found is None:
             return None
-        with open(os.dup(found.state.fileno()), "rb") as state:
-            return dict(found.about), state.read()
+        with open(os.dup(found.fileno()), "rb") as state:
+            return state.read()
 
 
 def sizes(place: Path) -> dict[str, int]:
@@ -44,14 +42,14 @@ def sizes(place: Path) -> dict[str, int]:
 
 
 def test_what_is_kept_comes_back(place: Path) -> None:
-    snapshots.keep("one", ABOUT, STATE)
-    assert read("one") == (ABOUT, STATE)
+    snapshots.keep("one", STATE)
+    assert read("one") == STATE
     assert sizes(place)["one.zst"] < len(STATE) / 10
 
 
 def test_what_is_not_there_is_none(place: Path) -> None:
     assert read("one") is None
-    snapshots.keep("one", ABOUT, STATE)
+    snapshots.keep("one", STATE)
     snapshots.discard("one")
     snapshots.discard("one")
     assert read("one") is None
@@ -69,7 +67,7 @@ def test_a_name_is_a_file_name() -> None:
 
 @pytest.mark.parametrize("part", ["start", "middle", "end", "checksum"])
 def test_a_damaged_one_is_noticed(place: Path, part: str) -> None:
-    snapshots.keep("one", ABOUT, os.urandom(100_000))
+    snapshots.keep("one", os.urandom(100_000))
     path = place / "one.zst"
     data = bytearray(path.read_bytes())
     data[{"start": 2, "middle": len(data) // 2, "end": len(data) - 50, "checksum": len(data) - 1}[part]] ^= 0x10
@@ -80,23 +78,15 @@ def test_a_damaged_one_is_noticed(place: Path, part: str) -> None:
 
 @pytest.mark.parametrize("left", [0, 1, 10, 1000, -4, -1])
 def test_one_that_is_cut_short_is_noticed(place: Path, left: int) -> None:
-    snapshots.keep("one", ABOUT, STATE)
+    snapshots.keep("one", STATE)
     path = place / "one.zst"
     path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(snapshots.Damaged):
         read("one")
 
 
-@pytest.mark.parametrize("about", [b"", b"no json", b"[1]\n", b"x" * 100_000])
-def test_one_that_does_not_say_what_it_is_is_noticed(place: Path, about: bytes) -> None:
-    place.mkdir(parents=True)
-    (place / "one.zst").write_bytes(zstandard.ZstdCompressor().compress(about))
-    with pytest.raises(snapshots.Damaged):
-        read("one")
-
-
 def test_one_that_claims_to_be_endless_is_not_unpacked(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshots.keep("one", ABOUT, STATE)
+    snapshots.keep("one", STATE)
     monkeypatch.setattr(snapshots, "LARGEST", 1000)
     with pytest.raises(snapshots.Damaged, match="size"):
         read("one")
@@ -108,26 +98,26 @@ def use(place: Path, name: str, when: int) -> None:
 
 def test_the_one_that_was_used_longest_ago_goes_first(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for when, name in enumerate(("a", "b", "c"), 1000):
-        snapshots.keep(name, ABOUT, os.urandom(400_000))
+        snapshots.keep(name, os.urandom(400_000))
         use(place, name, when)
     read("a")
     monkeypatch.setenv(snapshots.VARIABLE, "1")
-    snapshots.keep("d", ABOUT, os.urandom(400_000))
+    snapshots.keep("d", os.urandom(400_000))
     assert sorted(sizes(place)) == ["a.zst", "d.zst"]
 
 
 def test_the_newest_stays_whatever_the_clock_says(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshots.keep("a", ABOUT, os.urandom(700_000))
+    snapshots.keep("a", os.urandom(700_000))
     use(place, "a", 1 << 33)
     monkeypatch.setenv(snapshots.VARIABLE, "1")
-    snapshots.keep("b", ABOUT, os.urandom(700_000))
+    snapshots.keep("b", os.urandom(700_000))
     assert sorted(sizes(place)) == ["b.zst"]
 
 
 def test_one_that_is_larger_than_the_limit_is_not_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshots.keep("a", ABOUT, STATE)
+    snapshots.keep("a", STATE)
     monkeypatch.setenv(snapshots.VARIABLE, "1")
-    snapshots.keep("b", ABOUT, os.urandom(1_100_000))
+    snapshots.keep("b", os.urandom(1_100_000))
     assert sorted(sizes(place)) == ["a.zst"]
 
 
@@ -139,7 +129,7 @@ def test_a_limit_that_is_none_is_told(place: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_killed_run_left_half_written_goes(place: Path) -> None:
-    snapshots.keep("a", ABOUT, STATE)
+    snapshots.keep("a", STATE)
     for name, age in ((".old.zst.x", 7200), (".new.zst.y", 0)):
         (place / name).write_bytes(b"half")
         if age:
@@ -151,7 +141,7 @@ def test_what_a_killed_run_left_half_written_goes(place: Path) -> None:
 def test_a_full_disk_is_told_and_leaves_nothing(place: Path) -> None:
     place.mkdir(parents=True)
     with full_disk(1000), pytest.raises(KsemError, match=os.strerror(errno.EFBIG)):
-        snapshots.keep("one", ABOUT, os.urandom(100_000))
+        snapshots.keep("one", os.urandom(100_000))
     assert sizes(place) == {}
     assert read("one") is None
 
@@ -162,4 +152,4 @@ def test_a_cache_that_cannot_be_made_has_none(tmp_path: Path, monkeypatch: pytes
     assert read("one") is None
     snapshots.discard("one")
     with pytest.raises(KsemError, match="XDG_CACHE_HOME"):
-        snapshots.keep("one", ABOUT, STATE)
+        snapshots.keep("one", STATE)

@@ -185,17 +185,6 @@ def test_a_damaged_snapshot_costs_a_boot_and_is_made_again(tmp_path: Path, warm:
     assert f"{COLUMN}: restored" in run(tmp_path).stderr
 
 
-def test_a_machine_that_is_another_than_it_says_costs_a_boot(tmp_path: Path, warm: Path) -> None:
-    name = next(iter(kept(warm))).removesuffix(snapshots.SUFFIX)
-    with snapshots.opened(name) as snapshot:
-        assert snapshot is not None
-        state = snapshot.state.read()
-    snapshots.keep(name, {"ready": 0}, state)
-    ended = run(tmp_path)
-    assert "the saved machine cannot be used (the far side speaks protocol 0" in ended.stderr
-    assert f"{COLUMN}: restored" in run(tmp_path).stderr
-
-
 def test_another_kernel_initramfs_command_or_program_is_another_machine(tmp_path: Path,
                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     def name(image: bytes = b"image", archive: bytes = b"archive", accelerator: str = "tcg") -> str:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ksem import bzimage, cache, disks, initramfs, kernel_modules, snapshots, vm
 from ksem.backends import Running
@@ -89,12 +88,11 @@ class _Plan:
         """The machine as it was kept; None when there is none, or none that can be used."""
         try:
             with contextlib.ExitStack() as attempt:
-                snapshot = attempt.enter_context(snapshots.opened(kept))
-                if snapshot is None:
+                state = attempt.enter_context(snapshots.opened(kept))
+                if state is None:
                     return None
-                found = attempt.enter_context(vm.restored(snapshot.state.fileno(), self.drives, accelerator, self.log))
+                found = attempt.enter_context(vm.restored(state.fileno(), self.drives, accelerator, self.log))
                 found.plug(self.drives)
-                found.machine.meet(snapshot.about)
                 attempt.enter_context(found.directed())
                 stack.enter_context(attempt.pop_all())
         except (Lost, KsemError, snapshots.Damaged) as problem:
@@ -109,21 +107,24 @@ class _Plan:
         assert self.kernel.image is not None
         image = bzimage.vmlinux(self.kernel.image) or self.image
         found = stack.enter_context(vm.booted(image, self.archive, self.drives, accelerator, self.log))
-        greeting = found.machine.greeting(deadline)
-        found.machine.meet(greeting)
-        # To one that nobody can direct from here, nobody could tell the time when it is restored.
-        if kept and found.machine.proxy is not None:
-            self._keep(found, greeting, kept)
-        found.plug(self.drives)
-        if found.machine.proxy is not None:
+        if found.rings(deadline):
+            if kept:
+                self._keep(found, kept)
+            found.plug(self.drives)
             stack.enter_context(found.directed())
         else:
-            found.machine.begin()
+            # Not kept: nobody could tell it the time when it is restored.
+            found.plug(self.drives)
+            found.machine.start(deadline)
         return found
 
-    def _keep(self, found: VirtualMachine, greeting: Mapping[str, Any], kept: str) -> None:
+    def _keep(self, found: VirtualMachine, kept: str) -> None:
+        """Keep it with all its modules loaded: those take longer than everything else that happens before a case."""
+        with found.directed():
+            found.machine.load_modules()
+            found.machine.stop()
         try:
-            snapshots.keep(kept, greeting, found.save())
+            snapshots.keep(kept, found.save())
         except (KsemError, MonitorError) as problem:
             self.say(f"this machine is not kept, and the next has to boot again: {problem}")
 

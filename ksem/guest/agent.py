@@ -3,6 +3,7 @@
 Contract: the standard library and ksem.guest. Requests and answers are JSON objects on a `wire.Channel`:
 
     {"load": {module: source}}                -> {"loaded": count}
+    {"modules": true}                         -> {"modules": count}; loads those that came along
     {"environment": [option]}                 -> environment.environment(...)
     {"needs": [need]}                         -> {"missing": the first reason why a case cannot run here, or null}
     {"run": {"case", "params", "deadline"}}   -> {"status": ..., "trace": [...], ...}; with a "mutant" as `mutation` says
@@ -73,6 +74,8 @@ def serve(channel: Channel, agent: "Agent") -> None:
             return
         elif "environment" in request:
             channel.send(environment.environment(agent.arena, request["environment"]))
+        elif "modules" in request:
+            channel.send({"modules": needs.load(agent.arena)})
         elif "needs" in request:
             channel.send({"missing": needs.missing(request["needs"], agent.arena)})
         else:

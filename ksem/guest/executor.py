@@ -34,7 +34,8 @@ OWN = SIZE - 65536
 _MAILBOX = 64
 # The size of a stack as clone3(2) wants to be told it: it ends at the mailbox, and nothing is ever on it.
 STACK = _MAILBOX
-_CALL, _RESULT = 80, 56
+# Bytes of a call as `native.MAKE` takes it, and where its result comes to be in it.
+CALL_SIZE, RESULT_AT = 80, 56
 # How many calls one turn takes, and how full the arena may be for one more.
 TURN, FULL = 700, SIZE // 2
 # Calls after which a process may be dumpable no more, or again: setresuid, setresgid, capset, prctl, unshare, setns.
@@ -297,11 +298,11 @@ class Task:
                 length = len(call)
                 if length > 1 and call[1].__class__ is not int:
                     given = call[1]
-                    source = given.address - base if given.__class__ is At else first + given.index * _CALL + _RESULT
+                    source = given.address - base if given.__class__ is At else first + given.index * CALL_SIZE + RESULT_AT
                     call = (call[0], 0, *call[2:])
                 _ENTRIES[length](memory, place, *call)
-                _AFTER(memory, place + _RESULT, NOT_MADE, base + source, mask)
-                place += _CALL
+                _AFTER(memory, place + RESULT_AT, NOT_MADE, base + source, mask)
+                place += CALL_SIZE
         arena.top = place
         _PLACE(memory, self.mailbox + 8, base + start, base + place)
         return start

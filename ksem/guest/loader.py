@@ -52,13 +52,10 @@ class Sources:
         exec(compile(text, filename, "exec"), module.__dict__)
 
 
-def serve(channel: wire.Channel, proxy: Optional[Dict[str, Any]] = None) -> None:
-    """Say that we are there, take the sources that the host sends, hand over to its agent.
-
-    proxy: what whoever directs this machine from outside has to know, if anybody can; such a one sends nothing here.
-    """
+def serve(channel: wire.Channel) -> None:
+    """Say that we are there, take the sources that the host sends, hand over to its agent."""
     channel.send({"ready": wire.PROTOCOL, "python": list(sys.version_info[:3]),
-                  "magic": importlib.util.MAGIC_NUMBER.hex(), "proxy": proxy})
+                  "magic": importlib.util.MAGIC_NUMBER.hex()})
     request = channel.receive()
     sources = Sources()
     sources.update(request["load"])

@@ -37,7 +37,7 @@ from ksem.guest.executor import (
     Task,
     over,
 )
-from ksem.guest.proxy import CALLS, DONE, MAILBOX, REST, TURN, WAIT
+from ksem.guest.proxy import BASE, CALLS, DONE, MAILBOX, REST, TURN, WAIT
 from ksem.guest.wire import Channel
 
 _KILL, _ACCESS, _NANOSLEEP, _CLOCK_GETTIME, _CLOCK_SETTIME, _IOCTL = 62, 21, 35, 228, 227, 16
@@ -52,13 +52,13 @@ PATIENCE = 5.0
 LARGEST = 4 << 20
 
 
-def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, proxy: Any, now: float, entropy: str) -> None:
+def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now: float, entropy: str) -> None:
     """Serve as an agent does.
 
     memory: a descriptor of the arena. bell, gate: descriptors on which the proxy is heard, and let go on; to read from the
-    second never waits. proxy: what `proxy.start` told. now: seconds since 1970. entropy: chance, in hexadecimal digits.
+    second never waits. now: seconds since 1970. entropy: chance, in hexadecimal digits.
     """
-    arena = Outside(mmap.mmap(memory, SIZE), bell, gate, proxy["base"], Surroundings(*proxy["around"]))
+    arena = Outside(mmap.mmap(memory, SIZE), bell, gate)
     arena.awake(now, bytes.fromhex(entropy))
     agent.serve(channel, agent.Agent(arena, sources))
 
@@ -66,14 +66,15 @@ def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, prox
 class Outside(Arena):
     """Of a director that the processes cannot see."""
 
-    def __init__(self, memory: Any, bell: int, gate: int, base: int, around: Surroundings) -> None:
+    def __init__(self, memory: Any, bell: int, gate: int) -> None:
         self._bell, self._gate = bell, gate
         struct.pack_into("=qq", memory, _SHORT, 0, 500000)
-        super().__init__(memory, base, around)
+        # The proxy is root's, of a machine that is ours alone; what else there is to know it tells when it is awake.
+        super().__init__(memory, BASE, Surroundings(0, 0, "", 0, 1, True))
         self._proxy = Task(self, MAILBOX, self.shared)
 
     def awake(self, now: float, entropy: bytes) -> None:
-        """Tell the machine the time, and give it chance of its own.
+        """Tell the machine the time, give it chance of its own, and learn what it is.
 
         Otherwise all that are restored from one snapshot would live at the same moment, and draw the same random numbers.
         """
@@ -85,6 +86,8 @@ class Outside(Arena):
         self._made([(_CLOCK_SETTIME, time.CLOCK_REALTIME, time_of_day),
                     (OPEN, self._text("/dev/urandom"), os.O_RDWR | os.O_CLOEXEC, 0), (_IOCTL, Earlier(1), _RNDADDENTROPY, pool),
                     (_IOCTL, Earlier(1), _RNDRESEEDCRNG, 0), (CLOSE, Earlier(1))])
+        release, mounts = (self.read(f"/proc/{name}") or "" for name in ("sys/kernel/osrelease", "self/mountinfo"))
+        self.around = self.around._replace(release=release.strip(), table=len(mounts))
 
     def begin(self, place: int) -> int:
         """See Arena."""

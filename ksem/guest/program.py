@@ -27,7 +27,8 @@ from ksem.guest.executor import (
 from ksem.guest.flags import errno_name
 
 _BASE = 0x400000
-_HEADERS = 64 + 56
+# Behind the headers.
+START = _BASE + 64 + 56
 _CODE = {
     # int ids[4] = {getegid(), 0, geteuid(), 0}; write(1, ids, 16); exit(0)
     "ids": bytes.fromhex(
@@ -111,10 +112,15 @@ def _run(task: Task, path: str, size: int, decode: Callable[[bytes], Any]) -> St
 
 
 def elf(says: str = "ids") -> bytes:
-    """The program that says `ids`, or the one that says `capabilities`: an executable of one segment, elf(5)."""
-    code = _CODE[says]
-    size = _HEADERS + len(code)
-    header = struct.pack("<4s5B7xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 0, 2, 62, 1, _BASE + _HEADERS, 64, 0, 0,
+    """The program that says `ids`, or the one that says `capabilities`."""
+    return executable(_CODE[says])
+
+
+def executable(content: bytes, entry: int = 0, writable: bool = False) -> bytes:
+    """An executable of one segment, which lies at START: elf(5). entry: where in it the first instruction is."""
+    size = START - _BASE + len(content)
+    header = struct.pack("<4s5B7xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 0, 2, 62, 1, START + entry, 64, 0, 0,
                          64, 56, 1, 64, 0, 0)
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 4096)
-    return header + segment + code
+    # PF_R | PF_X, PF_W.
+    segment = struct.pack("<IIQQQQQQ", 1, 7 if writable else 5, 0, _BASE, _BASE, size, size, 4096)
+    return header + segment + content

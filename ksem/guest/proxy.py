@@ -1,7 +1,7 @@
 """The process in a machine by which a director outside of it acts: the parent of all processes of a case.
 
-Contract: the standard library and `native`, as init starts it, before anything is sent. It makes the calls that it finds in its
-mailbox, as those processes do, and hands turns on to them. So `observe` need not run where a processor is emulated: there an
+Contract: `native`. `ksem.init` starts it, before the machine is heard of. It makes the calls that it finds in its mailbox, as
+those processes do, and hands turns on to them. So `observe` need not run where a processor is emulated: there an
 interpreter is 15 times slower, and took half of all time.
 
 The director writes to the same memory, but can wake nobody in the machine. Two ports do what a futex would. When the proxy is
@@ -13,27 +13,23 @@ That memory belongs to a device: a futex in it must be private, and so wakes nob
 every other moment.
 """
 
-import ctypes
-import mmap
-import os
-import signal
 import struct
-from typing import Any, Dict, Optional
 
-from ksem.guest.native import KEEP, MAKE, SET_CHILD_SUBREAPER, SET_PDEATHSIG, block_signals, libc, prctl, surroundings
+from ksem.guest.native import KEEP, MAKE
 
 # Where its mailbox is in the arena. Beyond what every mailbox has, at 32 is that of the process whose turn it is, at 40 the
 # address of how long to wait for its end before saying so, at 48 how long to sleep between two looks when nothing comes.
 # State 1 is to make calls, 3 to have a turn made, 4 to wait on for it, 2 is done, 0 that there is no case.
 MAILBOX = 2048
+# Where all that is in the machine's memory.
+BASE = 0x10000000
 REST, CALLS, DONE, TURN, WAIT = 0, 1, 2, 3, 4
 # I/O ports that nothing else in such a machine has (the first is the debug console of a BIOS).
 BELL, GATE = 0x402, 0x403
-# Nanoseconds between two looks while there is no case.
-_SLEEP = 60000
-_IOPERM = 173
+# What is written to the first when the proxy has come to be: no BIOS writes it.
+RUNG = b"\6"
 # As of `beside`, for private futexes, and with no end to waiting.
-_LOOP = bytes.fromhex(
+LOOP = bytes.fromhex(
     "8b0424 83f801 7418"                                # wait: state == 1? then work
     "4889e7 be80000000 89c2 4c8b542418 b8ca000000 0f05 ebe0"  # futex(mailbox, FUTEX_WAIT_PRIVATE, state, how long); wait on
     "488b5c2408"                                        # work: from the first call
@@ -44,7 +40,7 @@ _LOOP = bytes.fromhex(
     "e97bffffff"
 )
 # proxy(mailbox), right behind the loop: never returns.
-_PROXY = bytes.fromhex(
+PROXY = bytes.fromhex(
     "4889fc eb13"
     "c7042402000000 ba02040000 ee"                      # done: say so, out(BELL)
     "ba03040000 ee"                                     # gate: out(GATE)
@@ -58,25 +54,6 @@ _PROXY = bytes.fromhex(
     "be80000000 ba01000000 4c8b542428 b8ca000000 0f05 83f892 75d7 e92effffff"  # or the wait timed out
 )
 
-
-def start(memory: Any) -> Optional[Dict[str, Any]]:
-    """Start it, as a child; what `outside` has to know, None when it may not use its ports. memory: the arena to be."""
-    if libc.syscall(ctypes.c_long(_IOPERM), ctypes.c_ulong(BELL), ctypes.c_ulong(2), ctypes.c_int(1)):
-        return None
-    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    code = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
-                     prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    code[:len(_LOOP + _PROXY)] = _LOOP + _PROXY
-    run = ctypes.CFUNCTYPE(None, ctypes.c_ulong)(ctypes.addressof(ctypes.c_char.from_buffer(code)) + len(_LOOP))
-    struct.pack_into("=8Q", memory, MAILBOX, REST, 0, 0, 0, 0, 0, 0, _SLEEP)
-    if os.fork() == 0:
-        try:
-            prctl(SET_PDEATHSIG, signal.SIGKILL)
-            prctl(SET_CHILD_SUBREAPER, 1)
-            os.setsid()
-            block_signals()
-            os.closerange(3, 256)
-            run(base + MAILBOX)
-        finally:
-            os._exit(1)
-    return {"base": base, "around": surroundings()}
+def mailbox() -> bytes:
+    """As it is before anybody writes to it: there is no case, and 60 us between two looks."""
+    return struct.pack("=8Q", REST, 0, 0, 0, 0, 0, 0, 60000)

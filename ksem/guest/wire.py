@@ -26,8 +26,8 @@ import time
 import zlib
 from typing import Any, Optional
 
-# 4: a greeting tells of a proxy. 2: pieces are bytes. 1: the first, in base64.
-PROTOCOL = 4
+# 5: a greeting tells no more of a proxy, as 4 did. 2: pieces are bytes. 1: the first, in base64.
+PROTOCOL = 5
 PIECE = 16384
 LIMIT = 8 << 20
 LEVEL = 2

@@ -41,7 +41,6 @@ ANSWER = {"status": "observed", "observation": {"is": ["so"]}, "trace": TRACE, "
           "traceback": 'Traceback:\n  File "cases/made/case.py", line 1, in observe\nOSError: x'}
 SURROUNDED = {"release": "6.12.1", "version": "#1 SMP Debian 6.12.1-1", "lsm": None, "sysctl": {"fs.x": "0"}, "options": {}}
 GREETING = {"ready": wire.PROTOCOL, "magic": "a70d0d0a"}
-PROXY = {"base": 4096, "around": [0, 0, "6.12", 4096, 1, True]}
 CALLS = sorted(SIGNATURES)
 BEHAVIOUR = catalog.behaviour(project.ROOT / "cases/availability/openat2.py", project.ROOT / "cases")
 
@@ -144,14 +143,11 @@ def test_surroundings_are_evidence_or_a_loss(told: Any) -> None:
         matrix.build([], store.read(Path(text)))
 
 
-@fuzzed({"proxy": {**GREETING, "proxy": {**PROXY, "around": [0, 0, "6.12", 10**18, 1, True]}}},
-        {"proxy": {**GREETING, "proxy": {"base": 4096}}}, proxy=_answers({**GREETING, "proxy": PROXY}))
-def test_a_proxy_is_one_or_none(proxy: Any) -> None:
-    machine = _machine()
+@fuzzed({"greeting": {**GREETING, "ready": 10 ** 4000}}, {"greeting": {**GREETING, "magic": []}}, greeting=_answers(GREETING))
+def test_a_far_side_is_met_or_lost(greeting: Any) -> None:
     try:
-        machine.meet(proxy if isinstance(proxy, dict) else {})
+        _machine(greeting, {"started": True}).start(1.0)
     except Lost as loss:
         _checked(loss)
     except KsemError as problem:
         check_brief(problem, 200)
-    assert machine.proxy is None or machine.proxy["around"][3] < 1 << 20
