@@ -27,7 +27,8 @@ CALLS = {
     "rename": ("rename", "{path}", "{path}" + RENAMED),
     "write": ("write", "{fd}", "x", 1),
     "write of nothing": ("write", "{fd}", "", 0),
-    "truncate": ("truncate", "{path}", 1),
+    # To the size that it has.
+    "truncate": ("truncate", "{path}", 0),
     "store through a mapping": ("write_mapped", "{path}", "x"),
 }
 KEEPING = ("chmod", "rename", "write of nothing", "store through a mapping")
@@ -74,19 +75,17 @@ CASE = Case(
     needs=lambda caller, fs: ("root", "fs:" + fs),
     documented="chown(2) says that a change of owner or group removes file capabilities; that -1, -1 does, and that anybody may"
                " call it, is not said.",
-    survivors={
-        'drop truncate("files/*': "An empty file shows the same: that it has a byte is for the store through a mapping.",
-        'drop open("files/*': "Only the calls by a descriptor need theirs.",
-    },
 )
 
 
 def observe(lab, caller, fs):
     lab.filesystem(fs, "files")
     names = {call: str(number) for number, call in enumerate(CALLS)}
-    for name in names.values():
+    for call, name in names.items():
         lab.file("files/" + name, 0o766, OWNER, GROUP)
-        lab.truncate("files/" + name, 1)
+        if CALLS[call][0] == "write_mapped":
+            # Nothing can be stored behind a file's end.
+            lab.truncate("files/" + name, 1)
         lab.setxattr("files/" + name, "security.capability", VALUE, len(VALUE), 0)
         if capability(lab, "files/" + name) != "kept":
             raise Broken("there is no capability to be removed")
@@ -98,9 +97,9 @@ def observe(lab, caller, fs):
     if caller != "root":
         uid, gid, capabilities = CALLERS[caller]
         process = lab.become(lab.fork("caller"), uid, gid, (), [getattr(CAP, name) for name in capabilities])
-    descriptors = process.values(("open", "files/" + name, O.WRONLY, 0) for name in names.values())
-    outcomes = process.batch(filled(CALLS[call], name, descriptor)
-                             for (call, name), descriptor in zip(names.items(), descriptors))
+    written = [name for call, name in names.items() if "{fd}" in CALLS[call]]
+    descriptors = dict(zip(written, process.values(("open", "files/" + name, O.WRONLY, 0) for name in written)))
+    outcomes = process.batch(filled(CALLS[call], name, descriptors.get(name)) for call, name in names.items())
     # To rename a file to itself would be to do nothing.
     paths = {call: "files/" + name + (RENAMED if call == "rename" else "") for call, name in names.items()}
     return {call: "%s: %s" % ("ok" if outcome == 1 else outcome, capability(lab, paths[call]))

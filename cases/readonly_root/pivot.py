@@ -7,7 +7,8 @@ below the new root (EINVAL). Neither the new root's parent nor the mount that pu
 have to propagate (EINVAL): slaves will do. What is locked cannot be moved (EINVAL), but a bind of it can.
 
 put_old may be the new root itself: then the old root lies on top of `/`, where it is unmounted at once. That is the way for
-a read-only root, in which no directory for put_old can be made any more (EROFS).
+a read-only root, in which no directory for put_old can be made any more (EROFS). Until then the machine's files are no further
+than `/..`: a path that begins with `/` starts below what lies there, and `..` comes out on top.
 
 Unlike chroot this is not about the caller: all processes of the mount namespace whose root or working directory was the
 old root get the new one. A failing call moves nobody.
@@ -71,6 +72,7 @@ CASE = Case(
         "pivot_root(2), 'DESCRIPTION', 'ERRORS' and 'NOTES'",
         "mount_namespaces(7), 'Restrictions on mount namespaces'",
         "pivot_root() and chroot_fs_refs() in the kernel: fs/namespace.c, fs/fs_struct.c",
+        "handle_dots() in fs/namei.c: `..` stays in `/`, and then enters what is mounted there, as every step of a path does",
     ),
     params={"situation": tuple(SITUATIONS)},
     expect=expected,
@@ -79,8 +81,6 @@ CASE = Case(
     documented="pivot_root(2) does not say that a locked mount is EINVAL.",
     survivors={
         "drop chown(*": "Whose that is shows nothing: only what is written to need be the caller's.",
-        'drop umount2(".", MNT_DETACH)': "`/` is the new root itself, whatever lies on it: that something was there to be"
-            " unmounted is all that tells.",
         "drop lab.become": "What is locked is so by the user namespace, whoever makes it.",
     },
 )
@@ -103,11 +103,13 @@ def observe(lab, situation):
         lab.become(caller, OWNER, GROUP)
     done = caller.batch(steps)
     result = caller.attempt.pivot_root(*arguments)
-    old = "below /old" if caller.try_open("/old/tmp", O.PATH) == "ok" else "/"
+    # What there is in the old root and in the new one alone.
+    in_old, in_new = ("marker", "inner marker") if "inner" in arguments else ("tmp", "marker")
+    old = "below /old" if caller.try_open("/old/" + in_old, O.PATH) == "ok" else "/"
     if result == "ok" and old == "/":
         caller.values([("chdir", "/"), ("umount2", ".", MNT.DETACH)])
-        old = "/" if caller.try_open("/tmp", O.PATH) == "ok" else "gone"
-    new = caller.try_open("/inner marker" if "inner" in arguments else "/marker", O.PATH) == "ok"
+        old = "on top of /" if caller.try_open("/../" + in_old, O.PATH) == "ok" else "gone"
+    new = caller.try_open("/" + in_new, O.PATH) == "ok"
     seen = bystander.try_open("/marker", O.PATH)
     return {"set up": done, "pivot_root": result, "the new root is /": new, "the old root is": old,
             "a bystander's / is": "new" if seen == "ok" else "old"}

@@ -7,7 +7,8 @@ last mount alone. Until the fourth nothing is read-only; it works because step 2
 because anything is excepted.
 
 What is a mount of its own keeps its own flags, and this is the weak side: a filesystem in the chroot like /dev, or a
-bind mount in the store that somebody forgot to remount, stays writable without anybody having said so.
+bind mount somewhere in it that somebody forgot to remount, stays writable without anybody having said so, also below a
+directory that is read-only.
 
 Read-only is a property of the way to a file, and is asked before any permission is: every call that would change the
 directory or the inode is EROFS, chmod and chown like open and unlink, also for root. But what is not stored in
@@ -20,10 +21,10 @@ from ksem.guest.flags import CLONE, MS
 from ksem.guest.lab import GROUP, OWNER
 from ksem.guest.roots import CHANGED, HARMLESS, NAMES, changes, furnish
 
-# What is in the chroot; the last four are mounts already when the recipe begins.
-DIRECTORIES = ("etc", "tmp", "gnu", "gnu/store", "gnu/store/item", "gnu/store/forgotten", "dev")
-BOUND = {"gnu/store/item": "item", "gnu/store/forgotten": "forgotten"}
-PLACES = (".", "etc", "tmp", "gnu/store", "gnu/store/item", "gnu/store/forgotten", "dev")
+# What is in the chroot; the last three are mounts already when the recipe begins.
+DIRECTORIES = ("etc", "tmp", "gnu", "gnu/store", "gnu/store/item", "etc/forgotten", "dev")
+BOUND = {"gnu/store/item": "item", "etc/forgotten": "forgotten"}
+PLACES = (".", "etc", "tmp", "gnu/store", "gnu/store/item", "etc/forgotten", "dev")
 READ_ONLY = (".", "etc", "gnu/store/item")
 REMOUNT = MS.REMOUNT | MS.BIND | MS.RDONLY
 STEPS = {
@@ -62,7 +63,7 @@ CASE = Case(
     claim="After rbind of store and /tmp onto themselves, rbind of / onto itself and a remount of / with"
           " MS_BIND|MS_RDONLY, every change is EROFS but in the store, in /tmp and on other mounts.",
     cites=(
-        "mount(2), 'Remounting an existing mount'",
+        "mount(2), 'Remounting an existing mount': of that mount alone; 'Creating a bind mount': MS_REC takes submounts along",
         "path_resolution(7), 'Permissions'; access(2), 'ERRORS', EROFS",
         "mknod(2), 'ERRORS', EPERM",
         "mnt_want_write() in fs/namespace.c, and who calls it in fs/namei.c, fs/open.c, fs/utimes.c and fs/xattr.c",
@@ -76,18 +77,16 @@ CASE = Case(
     ),
     needs=("root", "userns"),
     options=("CONFIG_USER_NS", "CONFIG_TMPFS_XATTR"),
-    survivors={
-        'drop chmod("root", 0777)': "The sandbox's is made its owner's too.",
-        'drop chown("root"*': "All may write to it as well.",
-        'drop mount("outside/forgotten"*': "The store stays writable anyway: of mounts that nobody remounted /dev tells.",
-    },
 )
 
 
 def observe(lab, caller):
-    build(lab)
+    # What is in the chroot, and outside of it what is bound into it.
+    for path in ("root", "outside"):
+        lab.mkdir(path, 0o755)
+        if caller != "root":
+            lab.chown(path, OWNER, GROUP)
     if caller != "root":
-        lab.chown("root", OWNER, GROUP)
         lab.become(lab, OWNER, GROUP)
         lab.unshare(CLONE.NEWUSER | CLONE.NEWNS)
         lab.map_ids(lab, {0: OWNER}, {0: GROUP})
@@ -99,15 +98,8 @@ def observe(lab, caller):
     return {"read-only after step": stages, "changes": {place: tried(lab, "root/" + place) for place in PLACES}}
 
 
-def build(lab):
-    """A directory of the caller's, and outside of it what is bound into the store."""
-    for path in ("root", "outside"):
-        lab.mkdir(path, 0o777)
-        lab.chmod(path, 0o777)
-
-
 def set_up(lab):
-    """The first step: directories, /dev as a filesystem, one store item bound read-only and another one as it is."""
+    """The first step: directories, /dev as a filesystem, a store item bound read-only, and what is bound and not remounted."""
     for name in DIRECTORIES:
         lab.mkdir("root/" + name, 0o755)
     for target, name in BOUND.items():
