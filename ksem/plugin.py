@@ -28,7 +28,7 @@ from ksem import catalog, items, store
 from ksem.against import Against
 from ksem.collected import Collected
 from ksem.compare import OTHERWISE, Difference, Kind
-from ksem.guest.case import Params
+from ksem.guest.case import Params, combinations
 from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.model import Column, KsemError, Result, Unavailable, Verdict, seconds
@@ -389,7 +389,8 @@ class CaseItem(pytest.Item):
 def _report(session: Session) -> Report:
     """What is to be told of mutants."""
     check_mutants(session.columns, session.config.getoption("--repeat") > 1 or session.against is not None)
-    return Report({one.name: one.case for one in session.behaviours}, not session.params)
+    return Report({one.name: one.case for one in session.behaviours},
+                  {one.name: len(combinations(one.case)) * len(session.columns) for one in session.behaviours})
 
 
 def _against(config: pytest.Config, columns: list[Column]) -> Against | None:

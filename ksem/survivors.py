@@ -101,11 +101,14 @@ class Tally:
 
 
 class Report:
-    """What came of all cases of a run. cases: by name. whole: whether each is run with all its parameter sets."""
+    """What came of all cases of a run. cases: by name. cells: how many each has, on all columns of the run.
 
-    def __init__(self, cases: Mapping[str, Case], whole: bool) -> None:
+    Where not all were measured, others may notice what these did not, and explanations may be theirs: that is no problem.
+    """
+
+    def __init__(self, cases: Mapping[str, Case], cells: Mapping[str, int]) -> None:
         self._cases = cases
-        self._whole = whole
+        self._cells = cells
         self._tallies: dict[str, Tally] = {}
         self._helpers: Sites = {}
 
@@ -117,15 +120,21 @@ class Report:
         """How many survivors are not explained, and how many explanations explain nothing."""
         return sum(len(self._unexplained(name)) + len(self._idle(name)) for name in self._tallies)
 
+    def _whole(self, name: str) -> bool:
+        return self._tallies[name].cells == self._cells[name]
+
     def _unexplained(self, name: str) -> list[list[Asked]]:
+        """What is to be mended, or explained: nothing where only a part was run."""
         case = self._cases[name]
+        if not self._whole(name):
+            return []
         return [alike for alike in self._tallies[name].survivors() if not all(one.explained(case) for one in alike)]
 
     def _idle(self, name: str) -> list[str]:
         """Explanations that fit nothing; nobody knows where only a part was run."""
         case, tally = self._cases[name], self._tallies[name]
         fitting = {one.explained(case) for one in tally.sites.values() if one.kind in KINDS and one.survived}
-        return [pattern for pattern in case.survivors if pattern not in fitting] if self._whole and not tally.reasons else []
+        return [pattern for pattern in case.survivors if pattern not in fitting] if self._whole(name) else []
 
     def text(self, width: int) -> str:
         """The report, case by case, and what all cases make together."""
@@ -136,25 +145,29 @@ class Report:
         cells, mutants, killed = (sum(getattr(one, what) for one in tallies) for what in ("cells", "mutants", "killed"))
         survivors = sum(len(one.survivors()) for one in tallies)
         unexplained = sum(len(self._unexplained(name)) for name in self._tallies)
+        part = sum(len(one.survivors()) for name, one in self._tallies.items() if not self._whole(name))
         word = sum(one.count([WORD], True) for one in tallies)
         total = (f"{len(tallies)} cases, {cells} cells: {mutants} mutants, {killed} killed; {survivors} lines make calls that"
-                 f" survive wherever they are made, {survivors - unexplained} explained and {unexplained} not; {word} take the"
-                 " kernel at its word")
+                 f" survive wherever they are made, {survivors - part - unexplained} explained and {unexplained} not"
+                 f"{f', {part} in cases of which a part was run' if part else ''}; {word} take the kernel at its word")
         return "\n".join([*told, fill(total, width, "", "    "), ""])
 
     def _told(self, name: str, width: int) -> list[str]:
         case, tally = self._cases[name], self._tallies[name]
-        counts = {f"{tally.cells} cells": 1, f"{tally.mutants} mutants": 1, f"{tally.killed} killed": 1}
+        whole = self._whole(name)
+        cells = f"{tally.cells} cells" if whole else f"{tally.cells} of its {self._cells[name]} cells"
+        counts = {cells: 1, f"{tally.mutants} mutants": 1, f"{tally.killed} killed": 1}
         for what, count in (("survive", len(tally.survivors())), ("survive now and then", tally.count(KINDS, False)),
                             ("at its word", tally.count([WORD], True))):
             counts[f"{count} {what}"] = count
         told = [fill(f"{name}: {', '.join(text for text, count in counts.items() if count)}", width, "", "    ")]
         told += [fill(f"not measured: {reason}", width, "    ", "      ") for reason in tally.reasons]
+        unexplained = "not explained" if whole else "not noticed by these"
         for alike in tally.survivors():
             first = next((one for one in alike if not one.explained(case)), alike[0])
             files = f" (and {len(alike) - 1} others)" if len(alike) > 1 else ""
             pattern = first.explained(case)
             where = f"{first.kind}, {first.made} times, line {first.place}"
             told += [fill(f"{where}: {first.line}{files}", width, "    ", "      "),
-                     fill(f"explained: {case.survivors[pattern]}" if pattern else "not explained", width, "      ", "      ")]
+                     fill(f"explained: {case.survivors[pattern]}" if pattern else unexplained, width, "      ", "      ")]
         return [*told, *(fill(f"explains no survivor: {pattern!r}", width, "    ", "      ") for pattern in self._idle(name))]

@@ -18,9 +18,9 @@ def found(kind: str, call: str, survived: bool, place: str = "7", site: str = ""
     return Finding(kind, place, site, survived, call, f"main: {call} = 0")
 
 
-def report(*cells: Measured, whole: bool = True, survivors: Mapping[str, str] | None = None) -> Report:
-    """On the cells of one case, with its explanations."""
-    one = Report({"area.thing": case(survivors=survivors or {})}, whole)
+def report(*cells: Measured, others: int = 0, survivors: Mapping[str, str] | None = None) -> Report:
+    """On the cells of one case, with its explanations. others: how many cells it has beside these."""
+    one = Report({"area.thing": case(survivors=survivors or {})}, {"area.thing": len(cells) + others})
     for cell in cells:
         one.add("area.thing", cell)
     return one
@@ -76,8 +76,16 @@ def test_an_explanation_of_another_kind_explains_nothing() -> None:
 def test_whether_an_explanation_is_out_of_date_nobody_knows_of_a_part() -> None:
     dead = cell(found(DROP, "mkdir()", False))
     assert report(dead, survivors={"drop mkdir(*": "why"}).problems() == 1
-    assert report(dead, whole=False, survivors={"drop mkdir(*": "why"}).problems() == 0
+    assert report(dead, others=1, survivors={"drop mkdir(*": "why"}).problems() == 0
     assert report(dead, Measured(reason="unsupported: no"), survivors={"drop mkdir(*": "why"}).problems() == 0
+
+
+def test_what_survives_in_a_part_may_be_noticed_by_the_rest() -> None:
+    told = report(cell(IDLE), others=1)
+    assert told.problems() == 0
+    assert "1 of its 2 cells" in told.text(100)
+    assert "      not noticed by these" in told.text(100)
+    assert "0 explained and 0 not, 1 in cases of which a part was run" in " ".join(told.text(100).split())
 
 
 def test_a_word_and_a_helpers_call_are_told_and_need_no_explanation() -> None:
