@@ -28,7 +28,8 @@ CASE = "id_maps.own_map"
 # Seconds until a command is given up, and until one that was asked to end is killed.
 PATIENCE, ENDING = 3600.0, 20.0
 # What else a run of pytest leaves for one below it; COLUMNS is the width of a terminal to it.
-_FOREIGN = re.compile(r"PYTEST_|COLUMNS$|KSEM_")
+# A Python that keeps nothing of what it compiles is no user's.
+_FOREIGN = re.compile(r"PYTEST_|COLUMNS$|KSEM_|PYTHONDONTWRITEBYTECODE$")
 _CELLS = re.compile(r"\b(\d+) (passed|failed|skipped|errors?)\b")
 
 
