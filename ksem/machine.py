@@ -22,6 +22,7 @@ import ksem.guest
 from ksem import lines, losses
 from ksem.conversation import MARGIN, Conversation
 from ksem.guest import wire
+from ksem.guest.trace import LIMIT
 from ksem.model import Answer, Call, KsemError, Lost, Mutant
 
 GUEST = Path(ksem.guest.__file__).parent
@@ -63,7 +64,7 @@ def _short(text: Any) -> str:
 
 def _call(events: int, event: int, unit: int, must: bool, tells: bool, where: str, helper: str) -> Call:
     """What the far side told of a call. Raises ValueError, TypeError where it is none of so many events."""
-    if not 0 <= event < events:
+    if type(event) is not int or not 0 <= event < events:
         raise ValueError(f"no event {event!r:.80}")
     return Call(event, int(unit), bool(must), bool(tells), _short(where), _short(helper))
 
@@ -211,7 +212,7 @@ class Machine:
             raise self._agent.lost(f"the agent answered with the status {answer['status']!r:.80}")
         try:
             trace = lines.trace(answer.get("trace", []), answer.get("pids", {}))
-            calls = tuple(_call(len(trace), *told) for told in answer.get("calls", []))
+            calls = tuple(_call(len(trace), *told) for told in answer.get("calls", [])[:LIMIT])
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, StopIteration) as error:
             raise self._agent.lost(f"the agent sent a trace that cannot be read ({error!r:.200})") from error
         observation = answer.get("observation")

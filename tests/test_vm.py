@@ -37,6 +37,20 @@ def test_a_machine_that_shares_no_memory_runs_its_cases_itself(tmp_path: Path, m
     assert said == []
 
 
+GREEDY = """
+def observe(lab):
+    return {"uid": "x" * (3 << 30)}
+"""
+
+
+def test_a_director_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
+    column = catalog.column("debian-5.10", catalog.entries(project.ROOT))
+    kernel = kernels.source_of(column).resolve(column, print)
+    with qemu.machine(column, kernel, frozenset(), tmp_path / "console.log", print) as running:
+        answer = running.machine.run(Request("made.greedy", GREEDY, {}, ("root",), 20.0))
+    assert (answer.status, answer.reason) == ("broken", "MemoryError: ")
+
+
 def test_a_machine_that_prints_without_end_fills_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vm, "LARGEST", 1 << 16)
     # Not restored: a machine that is to be kept is a large file too.

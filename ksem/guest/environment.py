@@ -17,6 +17,8 @@ SYSCTLS = (
     "kernel/overflowuid", "kernel/unprivileged_userns_clone", "kernel/yama/ptrace_scope",
     "user/max_user_namespaces",
 )
+# Bytes of a kernel's configuration, of which some may be cut off.
+LARGEST = 4 << 20
 # struct new_utsname: six texts of 65 bytes (linux/utsname.h).
 _UNAME, _FIELD = 63, 65
 
@@ -52,7 +54,7 @@ def configuration(text: Optional[str], options: Sequence[str]) -> Dict[str, Any]
     # Here, as it is slow to import and a bare kernel has no such file.
     import hashlib
     found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
-    return {"config": hashlib.sha256(text.encode()).hexdigest()[:16],
+    return {"config": hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16],
             "options": {option: found.get(option, "n") for option in sorted(options)}}
 
 
@@ -72,7 +74,8 @@ def _configuration(arena: Arena, release: str) -> Optional[str]:
         if text is not None:
             return "\n".join(text.splitlines()) + "\n"
     packed = arena.content("/proc/config.gz")
-    return None if packed is None else zlib.decompress(packed, 31).decode()
+    # A few hundred kilobytes. It is unpacked where the director is, and may become a thousand times as long.
+    return None if packed is None else zlib.decompressobj(31).decompress(packed, LARGEST).decode("utf-8", "surrogateescape")
 
 
 def _system(arena: Arena) -> Optional[str]:

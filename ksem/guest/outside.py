@@ -7,6 +7,7 @@ code: `observe` knows nothing of where it runs. The proxy is the parent of all p
 import contextlib
 import mmap
 import os
+import resource
 import select
 import struct
 import time
@@ -48,8 +49,8 @@ _WNOHANG, _SIGCHLD, _SIGKILL = 1, 17, 9
 _SHORT, _TEXT, _FOUND, _LENGTH = OWN + 32768, OWN + 32784, OWN + 36864, 28000
 # Seconds that the proxy may take to come back from what a director had begun, and processes to end, until we give up.
 PATIENCE = 5.0
-# Bytes of a file.
-LARGEST = 4 << 20
+# Bytes of a file, and of all that a director may come to need.
+LARGEST, ROOM = 4 << 20, 1 << 30
 
 
 def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now: float, entropy: str) -> None:
@@ -58,6 +59,8 @@ def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now:
     memory: a descriptor of the arena. bell, gate: descriptors on which the proxy is heard, and let go on; to read from the
     second never waits. now: seconds since 1970. entropy: chance, in hexadecimal digits.
     """
+    # What a machine makes of us ends here, and not with the host's memory.
+    resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
     arena = Outside(mmap.mmap(memory, SIZE), bell, gate)
     arena.awake(now, bytes.fromhex(entropy))
     agent.serve(channel, agent.Agent(arena, sources))

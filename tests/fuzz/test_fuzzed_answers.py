@@ -17,7 +17,7 @@ from fuzzing import ODD, changed, check_brief, fuzzed, is_plain, spelled
 from hypothesis import strategies as st
 from made import FarSide
 
-from ksem import catalog, matrix, renderers, store
+from ksem import catalog, matrix, mutating, renderers, store
 from ksem.guest import wire
 from ksem.guest.syscalls import SIGNATURES
 from ksem.losses import described
@@ -38,6 +38,7 @@ TRACE = [
     ["child", "mnt:1", "statmount", [{"mount": "/", "param": 3}, 0], {"a": [1, None]}, None],
     ["child", "mnt:1", "read_file", ["/proc/77/maps"], "text", None]]
 ANSWER = {"status": "observed", "observation": {"is": ["so"]}, "trace": TRACE, "pids": {"77": "child"}, "reason": "none",
+          "calls": [[0, 0, True, False, "12<30", ""], [1, 1, False, True, "13", "file<lab"], [2, 1, True, True, "", "file"]],
           "traceback": 'Traceback:\n  File "cases/made/case.py", line 1, in observe\nOSError: x'}
 SURROUNDED = {"release": "6.12.1", "version": "#1 SMP Debian 6.12.1-1", "lsm": None, "sysctl": {"fs.x": "0"}, "options": {}}
 GREETING = {"ready": wire.PROTOCOL, "magic": "a70d0d0a"}
@@ -90,6 +91,9 @@ LINE = '  File "cases/made/case.py", line %s, in observe\nOSError'
         _with(trace=[["main", "mnt:0", "sendmsg", [3, {"uid": 0.5, "gid": "\x1b"}, 0], 0, None]]),
         _with(trace=[TRACE[0]] * 6000), _with(trace=[["main", "mnt:0", "getuid", [], 0, {"a": 1}]]),
         _with(trace=[["main", "mnt:0", [], [], 0, None]]),
+        _with(calls=[[0.5, 0, True, False, "1", ""]]), _with(calls=[[0, "9" * 5000, True, False, "1", ""]]),
+        _with(calls={"a": 1}),
+        _with(calls=[[0, 0, True, False, ["1"], "\x1b"]]),
         answer=_answers(ANSWER) | _calls(), few=80)
 def test_an_answer_is_a_cell_or_a_loss(answer: Any) -> None:
     try:
@@ -97,6 +101,7 @@ def test_an_answer_is_a_cell_or_a_loss(answer: Any) -> None:
     except Lost as loss:
         _checked(loss)
         return
+    list(mutating.examined(found.calls, [json.loads(event) for event in found.trace], lambda kind, numbers: True))
     reason = f"{found.reason}\n{found.traceback}".strip()
     assert len(reason) < 3 * TEXT
     cell = Cell("availability.openat2", {}, found.status, found.observation, reason)

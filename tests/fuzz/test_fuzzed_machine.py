@@ -10,17 +10,18 @@ import os
 import socket
 import struct
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
-from fuzzing import TEXTS, changed, check_brief, fuzzed, is_plain, spelled, texts_of
+from fuzzing import TEXTS, changed, check_brief, damaged, fuzzed, is_plain, spelled, texts_of
 from hypothesis import strategies as st
 from made import behaviour, case, cell, evidence
 
 from ksem import losses, matrix, qmp, snapshots
-from ksem.guest import readers
+from ksem.guest import environment, readers
 from ksem.guest.executor import SIZE, Dead, Task
 from ksem.guest.outside import Outside
 from ksem.guest.proxy import MAILBOX
@@ -101,9 +102,13 @@ def _kept(state: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(state)
 
 
+# Not sampled from: hypothesis remembers strategies, with what they are of.
+STATES = (b"", b"state" * 5000, bytes(1 << 22))
+
+
 @st.composite
 def _snapshots(draw: st.DrawFn) -> bytes:
-    data = _kept(draw(st.sampled_from([b"", b"state" * 5000, bytes(1 << 22)])))
+    data = _kept(STATES[draw(st.integers(0, len(STATES) - 1))])
     how = draw(st.sampled_from(["whole", "bytes", "cut", "size"]))
     if how == "bytes":
         place = draw(st.integers(0, len(data) - 1))
@@ -203,6 +208,38 @@ def test_a_director_reads_nothing_but_what_it_shares(written: bytes, state: int)
             with contextlib.suppress(Dead, Exception):
                 act()
         assert len(outside.memory) == SIZE
+
+
+class Telling:
+    """A machine that gives out one thing for all its files."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def content(self, path: str) -> bytes:
+        return self._content
+
+    def read(self, path: str) -> str | None:
+        return None if path.startswith(("/boot", "/lib")) else self._content.decode("utf-8", "surrogateescape")
+
+
+PACKED = st.binary(max_size=200).map(lambda data: zlib.compress(data, 9, 31)) | st.binary(max_size=20) | st.just(
+    zlib.compress(b"CONFIG_A=y\n", 9, 31) * 3)
+
+
+@fuzzed(data=PACKED | PACKED.flatmap(damaged), few=30)
+def test_a_configuration_is_read_or_refused(data: bytes) -> None:
+    arena: Any = Telling(data)
+    with contextlib.suppress(zlib.error):
+        found = environment.configuration(environment._configuration(arena, "6.12"), ["CONFIG_A"])
+        assert len(repr(found)) < 2 * environment.LARGEST
+    assert len(str(environment._system(arena))) < 1000
+
+
+def test_a_configuration_is_not_unpacked_without_end() -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    arena: Any = Telling(b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(64)), packer.flush()]))
+    assert len(environment._configuration(arena, "6.12") or "") == environment.LARGEST
 
 
 READING: dict[str, tuple[Any, ...]] = {
