@@ -19,6 +19,9 @@ _ERRNO = re.compile(r"E[A-Z0-9]+")
 _PREPARING = ("close", "umask", "prctl", "mkdir", "write_file")
 # Characters of a result that are shown: what a reader of whole files gives would fill a page.
 _RESULT = 200
+# A text among the arguments: 64 characters, and the others, which are too many to show. An escape is one.
+_CHARACTER = r'(?:\\[0-7]{3}|\\[^0-7]|[^"\\])'
+_TEXT = re.compile(f'"({_CHARACTER}{{0,64}})({_CHARACTER}*)"')
 
 
 def spelled(event: Event) -> str:
@@ -27,8 +30,8 @@ def spelled(event: Event) -> str:
 
 
 def called(event: Event) -> str:
-    """The same without its result."""
-    return f"{event[2]}({', '.join(map(str, event[3]))})"
+    """The same without its result; of a long text as much as tells what it is, and an ellipsis, as strace has it."""
+    return _TEXT.sub(lambda text: f'"{text[1]}"...' if text[2] else text[0], f"{event[2]}({', '.join(map(str, event[3]))})")
 
 
 def _answer(event: Event) -> str:

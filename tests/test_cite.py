@@ -341,6 +341,12 @@ def test_what_is_left_out_of_a_trace_is_counted(events: list[Event], room: int, 
     (call("mountinfo", "{}", arguments=['"top"']), 'mountinfo("top") -> {}'),
     (call("mountinfo", "ENOENT", arguments=['"top"']), 'mountinfo("top") -> ENOENT'),
     (call("read_file", "x" * 300, arguments=[]), f"read_file() -> {'x' * 200}... (100 more characters)"),
+    (call(arguments=[f'"{"x" * 64}"', f'"{"x" * 65}"']), f"""chown("{'x' * 64}", "{'x' * 64}"...) = 0"""),
+    (call("bind", arguments=[f'{{AF_UNIX, "{"x" * 80}"}}', "110"]), f"""bind({{AF_UNIX, "{'x' * 64}"...}}, 110) = 0"""),
+    (call("write", arguments=["4", r'"%s"' % (r"\000" * 40 + r'\"' * 40), "80"]),
+     r'write(4, "%s"..., 80) = 0' % (r"\000" * 40 + r'\"' * 24)),
+    (call("mount", arguments=['"a"', "MS_BIND|" * 20, '"b"']), f'mount("a", {"MS_BIND|" * 20}, "b") = 0'),
+    (call("getxattr", "\x01\udcff\udc80", arguments=[]), r"getxattr() = \x01\xff\x80"),
 ])
 def test_a_call_is_spelled_as_strace_does(event: Event, expected: str) -> None:
     assert strace.spelled(event) == expected

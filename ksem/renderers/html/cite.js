@@ -54,10 +54,13 @@ function calls(section, data, row, column, events, [plan, other]) {
           filled(counted, "  ", "   "), ...lines].join("\n");
 }
 
-/* A call with its result, of which a file's whole text would fill a page. */
-function briefly(data, event) {
-  const result = [...event[4]], rest = result.length - LONGEST;
-  return spelled(data, rest > 0 ? [...event.slice(0, 4), `${result.slice(0, LONGEST).join("")}... (${rest} more characters)`] : event);
+/* A call with its result, as ksem/strace.py shortens them: a long text, or a file's whole one, would fill a page. */
+function briefly(data, [process, place, name, given, told]) {
+  const result = [...told], rest = result.length - LONGEST;
+  const quoted = /"((?:\\[0-7]{3}|\\[^0-7]|[^"\\]){0,64})((?:\\[0-7]{3}|\\[^0-7]|[^"\\])*)"/gu;
+  const short = text => text.replace(quoted, (all, first, rest) => rest ? `"${first}"...` : all);
+  return spelled(data, [process, place, name, given.map(short),
+                        rest > 0 ? `${result.slice(0, LONGEST).join("")}... (${rest} more characters)` : told]);
 }
 
 /* A backslash ends what does not fit into a line. */
