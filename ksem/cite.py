@@ -164,9 +164,10 @@ class Plan:
 def plan(section: Section, events: Sequence[strace.Event], others: Sequence[strace.Event], calls: int = CALLS) -> Plan:
     """The calls that show a claim: around the first that another kernel answers otherwise, if there is one. others: its."""
     theirs = strace.answers(events, others) if others else {}
+    telling = shown(events, about(section))
     # The last call that ended with an errno of the claim; else the last one.
-    last = max(shown(events, about(section)), default=len(events) - 1)
-    kept, left_out = strace.cut(events, min(theirs, default=last), calls)
+    last = max(telling, default=len(events) - 1)
+    kept, left_out = strace.cut(events, min(theirs, default=last), calls, [*telling, *theirs])
     count = f"{len(kept)} of {len(events)} calls; left out: {left_out}" if left_out else \
         f"{len(kept)} call{'' if len(kept) == 1 else 's'}"
     return Plan(tuple(kept), f"({count})", {number: theirs[number] for number in kept if number in theirs})
@@ -216,8 +217,11 @@ def _quoted(word: str) -> str:
     return shlex.quote(ascii_only(word))
 
 
-def _command(words: Iterable[str]) -> list[str]:
+def _command(words: Sequence[str]) -> list[str]:
     """A command; a backslash ends what does not fit into a line."""
+    whole = f"  {' '.join(words)}"
+    if len(whole) <= WIDTH:
+        return [whole]
     lines = ["  "]
     for word in words:
         for part in [word] if len(word) + 6 < WIDTH - 2 else word.split(" ", 1):

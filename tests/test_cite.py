@@ -326,6 +326,24 @@ def test_of_a_table_of_files_the_line_of_the_one_in_focus_is_kept() -> None:
         list(range(18, 24))[:1] + list(range(19, 24)), "42 about other files, 1 after these")
 
 
+def test_of_a_table_of_files_other_lines_that_show_the_same_are_named_once_each() -> None:
+    """A claim of many files, or flags, is not shown by what became of the last of them."""
+    events = [call("chown", result="EPERM" if number % 2 else "0", arguments=[f'"{file}"', str(number)])
+              for file in "abcdefgh" for number in range(6)]
+    telling = [number for number in range(48) if number % 2]
+    assert strace.cut(events, 47, 12, telling) == ([1, 7, 13, 19, 25, 31, *range(42, 48)], "36 about other files")
+    assert strace.cut(events, 47, 6, telling) == ([1, 7, 13, 45, 46, 47], "39 about other files, 3 before these")
+
+
+def test_what_a_file_is_in_is_about_it() -> None:
+    mount = call("mount", arguments=['"top"', '"top"'])
+    files = ("other", "topmost", "top")
+    events = [mount, *(call(arguments=[f'{{AF_UNIX, "{file}/file"}}']) for file in files for _ in range(9))]
+    assert strace.cut(events, 27, 10) == ([0, *range(19, 28)], "18 about other files")
+    # Without the mount nobody knows what is asked.
+    assert strace.cut(events, 27, 4) == ([0, 25, 26, 27], "18 about other files, 6 before these")
+
+
 def test_of_parameter_sets_that_are_spoken_of_alike_the_one_with_more_words_is_shown() -> None:
     rules = case({"is": "so"}, claim="An owner outside the group without CAP_FSETID loses it.", params={
         "caller": ("owner", "owner outside the group", "owner outside the group with CAP_FSETID")})

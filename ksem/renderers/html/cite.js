@@ -70,7 +70,8 @@ function command(section, row, column) {
   if (section.rows.length > 1) {
     words.push(...values(section, row).map((value, index) => `--params ${quoted(`${section.params[index]}=${value}`)}`));
   }
-  const lines = ["  "];
+  const whole = `  ${words.join(" ")}`, lines = ["  "];
+  if (whole.length <= WIDTH) return whole;
   for (const word of words) {
     for (const part of word.length + 6 < WIDTH - 2 ? [word] : [word.slice(0, word.indexOf(" ")), word.slice(word.indexOf(" ") + 1)]) {
       if (lines.at(-1).length + part.length + 2 > WIDTH - 2 && lines.at(-1).trim()) {
