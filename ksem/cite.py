@@ -1,6 +1,6 @@
 """Evidence to paste into a mail, unedited: the claim, what is documented, which kernels show what, and the calls that decide.
 
-Contract: pure; `model`, `matrix`, `seen`, `history`, `selection`, `agreement`, `decider`, `strace`, `wrap` and the case's
+Contract: pure; `model`, `matrix`, `history`, `selection`, `agreement`, `grouped`, `decider`, `strace`, `wrap` and the case's
 data. ASCII, at most 72 columns; whatever a kernel or a case has in its texts, none of it begins a line of its own.
 """
 
@@ -10,19 +10,20 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ksem import seen, strace
-from ksem.agreement import UNKNOWN, Agreement, Group, Place, agreement, labelled
+from ksem import strace
+from ksem.agreement import Agreement, agreement, names_of
 from ksem.decider import Decider, about, decider_of, rows_of, shown
+from ksem.grouped import blocks, kernels
 from ksem.guest.case import Params, expected_by, rules_of
 from ksem.history import Change, described, histories_of
-from ksem.matrix import Matrix, Row, Section, label, ranges
+from ksem.matrix import Matrix, Row, Section, label
 from ksem.model import Evidence, Verdict, release_key
 from ksem.selection import spelled
 from ksem.wrap import ascii_only, fill
 
 WIDTH = 72
-# How many values a group of kernels spells out, how many reasons there are for what is not known, and how many calls a trace.
-SPELLED, REASONS, CALLS = 6, 3, 24
+# How many reasons there are for what is not known, and how many calls a trace shows.
+REASONS, CALLS = 3, 24
 
 
 def cite(matrix: Matrix, section: Section, sets: Sequence[Params] = (), on: str = "", calls: int = CALLS,
@@ -66,9 +67,11 @@ def seen_text(matrix: Matrix, section: Section, rows: Sequence[Row], first: Row 
     differing = "; where they differ" if len(found.groups) > 1 and found.places else ""
     lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "")
                      + (_how_many(rows) if found.places else "") + differing + ":", rest="  ")]
-    for group in found.groups:
-        lines += _group(found, group, [row.params for row in rows]) if found.places else [_filled(
-            f"{_kernels(group.names, found.order)} {_agree(section, rows, len(group.names))}", "  ", "    ")]
+    if found.places:
+        lines += blocks(found, [row.params for row in rows], _expected(matrix, rows), WIDTH)
+    else:
+        lines += [_filled(f"{kernels(group.names, found.order)} {_agree(section, rows, len(group.names))}", "  ", "    ")
+                  for group in found.groups]
     lines += [_filled(one, "  ", "    ") for one in [*_not_known(found), *_changes(matrix, section, rows), *_unexpected(rows)]]
     return "\n".join(lines)
 
@@ -79,6 +82,13 @@ def _how_many(rows: Sequence[Row]) -> str:
     releases = {result.release for result in judged}
     good = releases - {result.release for result in judged if result.verdict is Verdict.DIFFERS}
     return f", as expected on {len(good)} of {len(releases)} release{'s' if len(releases) > 1 else ''}" if releases else ""
+
+
+def _expected(matrix: Matrix, rows: Sequence[Row]) -> set[str]:
+    """The kernels of which all that was seen is as the case expects."""
+    judged = [(name, result.verdict) for row in rows for name, result in zip(names_of(matrix, rows), row.results, strict=True)]
+    return {name for name, verdict in judged if verdict is Verdict.CONFORMS} - {
+        name for name, verdict in judged if verdict is Verdict.DIFFERS}
 
 
 def _agree(section: Section, rows: Sequence[Row], count: int) -> str:
@@ -92,50 +102,15 @@ def _agree(section: Section, rows: Sequence[Row], count: int) -> str:
     return f"{agree} with {'the claim' if claimed else 'what is expected of older releases'}"
 
 
-def _group(found: Agreement, group: Group, every: Sequence[Params]) -> list[str]:
-    """Kernels that show the same, and what: their values where kernels differ. every: all parameter sets that it is about."""
-    kernels = _kernels(group.names, found.order)
-    told = []
-    lacking: dict[str, list[Params]] = {}
-    for place, value in zip(found.places, group.values, strict=True):
-        if value.startswith("unsupported: "):
-            lacking.setdefault(value, []).extend(place.sets)
-        elif value != seen.ABSENT or not _is_told_otherwise(found, group, place):
-            told.append(f"{place.path}{place.label}: {seen.spelled(value)}")
-    whole = [f"{labelled([one for one in every if one in sets], every)}: {value}" for value, sets in lacking.items()]
-    told = [one.removeprefix(": ") for one in [*whole, *told]]
-    room = len(whole) + max(SPELLED, found.telling)
-    rest = len(told) - room
-    return [_filled(f"{kernels}:", "  ", "    "), *(_filled(one, "    ", "      ") for one in told[:room]),
-            *([f"    (and {rest} more value{'s' if rest > 1 else ''})"] if rest > 0 else [])]
-
-
-def _is_told_otherwise(found: Agreement, group: Group, place: Place) -> bool:
-    """Whether what is absent is only another shape: these kernels have a value above it, or below it."""
-    def is_near(path: str) -> bool:
-        return path.startswith(f"{place.path}.") or place.path.startswith(f"{path}.")
-
-    return any(is_near(other.path) and value not in (seen.ABSENT, UNKNOWN) and any(one in other.sets for one in place.sets)
-               for other, value in zip(found.places, group.values, strict=True))
-
-
 def _not_known(found: Agreement) -> Iterable[str]:
     """Of which kernels not all is known, or nothing, and why."""
     for (count, reasons), names in found.partly.items():
         why = "; ".join(reasons[:REASONS]) + ("; and more" if len(reasons) > REASONS else "")
         agree = "agree" if not found.places and found.groups else "are known"
         verb = agree if len(names) > 1 else {"agree": "agrees", "are known": "is known"}[agree]
-        yield f"{_kernels(names, found.order)} {verb} in {count} of {found.sets} parameter sets; the others: {why}"
+        yield f"{kernels(names, found.order)} {verb} in {count} of {found.sets} parameter sets; the others: {why}"
     for why, names in found.silent.items():
-        yield f"not known of {_kernels(names, found.order)}: {why}"
-
-
-def _kernels(names: Sequence[str], order: Sequence[str]) -> str:
-    """Releases in a few words. order: all that there are."""
-    if len(names) == len(order) > 2:
-        return f"all {len(order)} releases from {order[0]} to {order[-1]}"
-    text = ranges(names, [*order, ""])
-    return f"{text} ({len(names)} releases)" if " to " in text else text
+        yield f"not known of {kernels(names, found.order)}: {why}"
 
 
 def _changes(matrix: Matrix, section: Section, rows: Sequence[Row]) -> list[str]:
@@ -189,9 +164,10 @@ class Plan:
 def plan(section: Section, events: Sequence[strace.Event], others: Sequence[strace.Event], calls: int = CALLS) -> Plan:
     """The calls that show a claim: around the first that another kernel answers otherwise, if there is one. others: its."""
     theirs = strace.answers(events, others) if others else {}
+    telling = shown(events, about(section))
     # The last call that ended with an errno of the claim; else the last one.
-    last = max(shown(events, about(section)), default=len(events) - 1)
-    kept, left_out = strace.cut(events, min(theirs, default=last), calls)
+    last = max(telling, default=len(events) - 1)
+    kept, left_out = strace.cut(events, min(theirs, default=last), calls, [*telling, *theirs])
     count = f"{len(kept)} of {len(events)} calls; left out: {left_out}" if left_out else \
         f"{len(kept)} call{'' if len(kept) == 1 else 's'}"
     return Plan(tuple(kept), f"({count})", {number: theirs[number] for number in kept if number in theirs})
@@ -241,8 +217,11 @@ def _quoted(word: str) -> str:
     return shlex.quote(ascii_only(word))
 
 
-def _command(words: Iterable[str]) -> list[str]:
+def _command(words: Sequence[str]) -> list[str]:
     """A command; a backslash ends what does not fit into a line."""
+    whole = f"  {' '.join(words)}"
+    if len(whole) <= WIDTH:
+        return [whole]
     lines = ["  "]
     for word in words:
         for part in [word] if len(word) + 6 < WIDTH - 2 else word.split(" ", 1):

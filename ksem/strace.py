@@ -7,7 +7,7 @@ call, arguments, result. What is no system call (a reader, as mountinfo) is mark
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ksem.guest.syscalls import SIGNATURES
@@ -16,9 +16,14 @@ from ksem.wrap import ascii_only, escaped, fill
 Event = Sequence[Any]
 _ERRNO = re.compile(r"E[A-Z0-9]+")
 # Calls that prepare: where they succeed, they are the first to go.
-_PREPARING = ("close", "umask", "prctl", "mkdir", "write_file")
+_PREPARING = ("close", "umask", "prctl", "mkdir", "socket", "write_file")
+# Calls that make what later ones are asked of.
+_SHAPING = ("mount", "mount_setattr", "move_mount", "pivot_root", "setns", "unshare")
 # Characters of a result that are shown: what a reader of whole files gives would fill a page.
 _RESULT = 200
+# A text among the arguments: 64 characters, and the others, which are too many to show. An escape is one.
+_CHARACTER = r'(?:\\[0-7]{3}|\\[^0-7]|[^"\\])'
+_TEXT = re.compile(f'"({_CHARACTER}{{0,64}})({_CHARACTER}*)"')
 
 
 def spelled(event: Event) -> str:
@@ -27,8 +32,8 @@ def spelled(event: Event) -> str:
 
 
 def called(event: Event) -> str:
-    """The same without its result."""
-    return f"{event[2]}({', '.join(map(str, event[3]))})"
+    """The same without its result; of a long text as much as tells what it is, and an ellipsis, as strace has it."""
+    return _TEXT.sub(lambda text: f'"{text[1]}"...' if text[2] else text[0], f"{event[2]}({', '.join(map(str, event[3]))})")
 
 
 def _answer(event: Event) -> str:
@@ -59,11 +64,12 @@ def answers(events: Sequence[Event], others: Sequence[Event]) -> dict[int, str]:
     return found
 
 
-def cut(events: Sequence[Event], focus: int, room: int) -> tuple[list[int], str]:
+def cut(events: Sequence[Event], focus: int, room: int, telling: Collection[int] = ()) -> tuple[list[int], str]:
     """The numbers of at most so many calls, the one at `focus` among them, and what was left out in a few words.
 
     What prepares goes first, then, where there is far too much, what is about other files than the call in focus, then what is
-    farthest before it.
+    farthest before it. telling: other calls that show the same: of a table of files, half of the room has one for each, and
+    a quarter the mounts and namespaces that were made before the one in focus.
     """
     if len(events) <= room:
         return list(range(len(events))), ""
@@ -71,24 +77,44 @@ def cut(events: Sequence[Event], focus: int, room: int) -> tuple[list[int], str]
             if number == focus or failed(event) or not _prepares(event)]
     prepared = len(events) - len(kept)
     files = _files(events[focus])
-    near = [number for number in kept if not _files(events[number]) or files & _files(events[number])]
+    near = [number for number in kept if number == focus or _is_about(events[number], files)]
+    beside: list[int] = []
     others = 0
     if files and len(kept) > 2 * room and len(near) < len(kept):
         # Of a table of files one line tells more than a piece of the table; for what room is left, what came right before.
         far = [number for number in kept if number not in near]
-        before = [number for number in far if number < focus]
-        spare = before[max(0, len(before) - max(0, room - len(near))):]
-        others, kept = len(far) - len(spare), sorted([*near, *spare])
+        made = [number for number in near if number < focus and events[number][2] in _SHAPING and not failed(events[number])]
+        shaping = made[max(0, len(made) - room // 4):]
+        near = [number for number in near if number not in shaping]
+        beside = [*shaping, *_one_each(events, [number for number in far if number in telling])[:room // 2]]
+        before = [number for number in far if number < focus and number not in beside]
+        spare = before[max(0, len(before) - max(0, room - len(near) - len(beside))):]
+        others, kept = len(far) - len(spare) - len(beside) + len(shaping), sorted([*near, *spare])
+    room -= len(beside)
     start = max(0, min(kept.index(focus) - room * 2 // 3, len(kept) - room))
     window = kept[start:start + room]
     counts = [(prepared, "that prepare"), (others, "about other files"), (start, "before these"),
               (len(kept) - start - len(window), "after these")]
-    return window, ", ".join(f"{count} {what}" for count, what in counts if count)
+    return sorted([*beside, *window]), ", ".join(f"{count} {what}" for count, what in counts if count)
+
+
+def _one_each(events: Sequence[Event], numbers: Iterable[int]) -> list[int]:
+    """The first of some calls for each of the files that they are about."""
+    found: dict[frozenset[str], int] = {}
+    for number in numbers:
+        found.setdefault(frozenset(_files(events[number])), number)
+    return list(found.values())
 
 
 def _files(event: Event) -> set[str]:
     """The texts among a call's arguments: mostly paths."""
-    return {text for argument in event[3] if (text := str(argument)).startswith('"')}
+    return {text for argument in event[3] for text in re.findall(r'"([^"]*)"', str(argument))}
+
+
+def _is_about(event: Event, files: Collection[str]) -> bool:
+    """Whether a call is about some files, or about what they are in, or about none at all."""
+    mine = _files(event)
+    return not mine or any(file == one or file.startswith(f"{one}/") for file in files for one in mine)
 
 
 def _prepares(event: Event) -> bool:

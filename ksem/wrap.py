@@ -34,7 +34,12 @@ def escaped(text: str, keep: str = "") -> str:
     """Text from a kernel, for whom it is shown to: what is not printable, and not in `keep`, as Python spells it."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one in keep else one.encode("unicode_escape").decode() for one in text)
+    return "".join(one if one.isprintable() or one in keep else _escape(one) for one in text)
+
+
+def _escape(one: str) -> str:
+    """As Python spells a character; a byte that is none, as os.fsdecode has it, as a byte."""
+    return f"\\x{ord(one) - 0xDC00:02x}" if "\udc80" <= one <= "\udcff" else one.encode("unicode_escape").decode()
 
 
 def shown(text: str) -> str:

@@ -233,6 +233,47 @@ def test_kernels_that_all_lack_the_call_do_not_agree_that_it_is_so() -> None:
         text(made(case(params=SETS), *lacks), sets=[{"flag": "ro"}], on="debian-6.1")
 
 
+def many(release: str, *told: dict[str, str] | None) -> Evidence:
+    """A column of the two flags, with several values each; None is what it lacks."""
+    cells = [cell(one, {"flag": flag}, trace=(call(),)) if one else
+             cell(None, {"flag": flag}, status="unsupported", reason="no call")
+             for one, flag in zip(told, SETS["flag"], strict=True)]
+    return evidence(f"debian-{release.rpartition('.')[0]}", release, *cells)
+
+
+def test_values_that_change_together_take_one_line() -> None:
+    rules, values = case(params=SETS), ("a.b.result", "a.c/d.result", "a.e.result")
+    told = text(made(rules, *(many(release, dict.fromkeys(values, value), dict.fromkeys(values, "0"))
+                              for release, value in (("6.1.1", "EPERM"), ("6.2.1", "ok")))))
+    assert "  6.1.1:\n    a.{b | c/d | e}.result [flag=ro]: EPERM\n  6.2.1:\n    a.{b | c/d | e}.result [flag=ro]: ok\n" in told
+
+
+def test_of_many_values_that_change_together_some_are_named() -> None:
+    values = [f"a.{number}" for number in range(20)]
+    told = text(made(case(), *(evidence(f"debian-{release}", release, cell(dict.fromkeys(values, value), trace=(call(),)))
+                               for release, value in (("6.1.1", "EPERM"), ("6.2.1", "ok")))))
+    assert "  6.2.1:\n    a.{0 | 1 | 2 | 3 | 4 | 5 | and 14 more}: ok\n" in told
+
+
+def test_what_only_some_kernels_support_is_as_expected_or_is_listed() -> None:
+    """That one kernel lacks a call makes no table of what the others do with it."""
+    values = {str(number): str(number) for number in range(9)}
+    rules = case(lambda flag: values, params=SETS)
+    lacks, has = many("5.10.7", None, values), many("6.1.7", values, values)
+    assert ("  5.10.7:\n    [flag=ro]: unsupported: no call\n  6.1.7:\n    [flag=ro]: supported, 9 values as expected\n"
+            in text(made(rules, lacks, has)))
+    odd = text(made(rules, lacks, many("6.1.7", {**values, "3": "odd"}, values)))
+    assert "    3 [flag=ro]: odd\n    4 [flag=ro]: 4\n    5 [flag=ro]: 5\n    (and 3 more values)\n" in odd
+    assert "as expected\n" not in odd
+
+
+def test_of_many_groups_each_tells_what_is_not_as_the_one_above() -> None:
+    told = text(made(case(), *(evidence(f"debian-6.{number}", f"6.{number}.1", cell(
+        {"ABI": str(number), "a": str(number > 0), "b": str(number > 1)}, trace=(call(),))) for number in range(4))))
+    assert "  6.0.1:\n    ABI: 0\n    a: False\n    b: False\n  6.1.1:\n    ABI: 1\n    a: True\n    b: False\n" in told
+    assert "  6.2.1:\n    ABI: 2\n    a: True\n    b: True\n  6.3.1, as above but:\n    ABI: 3\n" in told
+
+
 def test_a_change_that_every_kernel_has_says_who_has_it_by_a_backport() -> None:
     told = " ".join(text(made(RULES, column("6.1.60", "new", call()), NEW)).split())
     assert ("6.1.60, 6.12.3 agree with the claim since 6.6 (abc);"
@@ -253,7 +294,7 @@ def test_what_a_kernel_lacks_in_some_sets_is_one_line() -> None:
                      cell({"is": "so", "also": "so"}, {"flag": "nosuid"}, trace=(call(),)))
     has = evidence("debian-6.1", "6.1.7", *(cell({"is": "so", "also": "so"}, {"flag": flag}, trace=(call(),))
                                             for flag in SETS["flag"]))
-    assert "  5.10.7:\n    [flag=ro]: unsupported: no call\n  6.1.7:\n    is [flag=ro]: so\n    also [flag=ro]: so\n" in text(
+    assert "  5.10.7:\n    [flag=ro]: unsupported: no call\n  6.1.7:\n    {is | also} [flag=ro]: so\n" in text(
         made(case(params=SETS), lacks, has))
 
 
@@ -283,6 +324,24 @@ def test_of_a_table_of_files_the_line_of_the_one_in_focus_is_kept() -> None:
     assert strace.cut(events, 20, 9) == (list(range(15, 24)), "39 about other files")
     assert strace.cut([*events[:18], call("fork", arguments=()), *events[18:]], 21, 6) == (
         list(range(18, 24))[:1] + list(range(19, 24)), "42 about other files, 1 after these")
+
+
+def test_of_a_table_of_files_other_lines_that_show_the_same_are_named_once_each() -> None:
+    """A claim of many files, or flags, is not shown by what became of the last of them."""
+    events = [call("chown", result="EPERM" if number % 2 else "0", arguments=[f'"{file}"', str(number)])
+              for file in "abcdefgh" for number in range(6)]
+    telling = [number for number in range(48) if number % 2]
+    assert strace.cut(events, 47, 12, telling) == ([1, 7, 13, 19, 25, 31, *range(42, 48)], "36 about other files")
+    assert strace.cut(events, 47, 6, telling) == ([1, 7, 13, 45, 46, 47], "39 about other files, 3 before these")
+
+
+def test_what_a_file_is_in_is_about_it() -> None:
+    mount = call("mount", arguments=['"top"', '"top"'])
+    files = ("other", "topmost", "top")
+    events = [mount, *(call(arguments=[f'{{AF_UNIX, "{file}/file"}}']) for file in files for _ in range(9))]
+    assert strace.cut(events, 27, 10) == ([0, *range(19, 28)], "18 about other files")
+    # Without the mount nobody knows what is asked.
+    assert strace.cut(events, 27, 4) == ([0, 25, 26, 27], "18 about other files, 6 before these")
 
 
 def test_of_parameter_sets_that_are_spoken_of_alike_the_one_with_more_words_is_shown() -> None:
@@ -341,6 +400,12 @@ def test_what_is_left_out_of_a_trace_is_counted(events: list[Event], room: int, 
     (call("mountinfo", "{}", arguments=['"top"']), 'mountinfo("top") -> {}'),
     (call("mountinfo", "ENOENT", arguments=['"top"']), 'mountinfo("top") -> ENOENT'),
     (call("read_file", "x" * 300, arguments=[]), f"read_file() -> {'x' * 200}... (100 more characters)"),
+    (call(arguments=[f'"{"x" * 64}"', f'"{"x" * 65}"']), f"""chown("{'x' * 64}", "{'x' * 64}"...) = 0"""),
+    (call("bind", arguments=[f'{{AF_UNIX, "{"x" * 80}"}}', "110"]), f"""bind({{AF_UNIX, "{'x' * 64}"...}}, 110) = 0"""),
+    (call("write", arguments=["4", r'"%s"' % (r"\000" * 40 + r'\"' * 40), "80"]),
+     r'write(4, "%s"..., 80) = 0' % (r"\000" * 40 + r'\"' * 24)),
+    (call("mount", arguments=['"a"', "MS_BIND|" * 20, '"b"']), f'mount("a", {"MS_BIND|" * 20}, "b") = 0'),
+    (call("getxattr", "\x01\udcff\udc80", arguments=[]), r"getxattr() = \x01\xff\x80"),
 ])
 def test_a_call_is_spelled_as_strace_does(event: Event, expected: str) -> None:
     assert strace.spelled(event) == expected

@@ -54,10 +54,13 @@ function calls(section, data, row, column, events, [plan, other]) {
           filled(counted, "  ", "   "), ...lines].join("\n");
 }
 
-/* A call with its result, of which a file's whole text would fill a page. */
-function briefly(data, event) {
-  const result = [...event[4]], rest = result.length - LONGEST;
-  return spelled(data, rest > 0 ? [...event.slice(0, 4), `${result.slice(0, LONGEST).join("")}... (${rest} more characters)`] : event);
+/* A call with its result, as ksem/strace.py shortens them: a long text, or a file's whole one, would fill a page. */
+function briefly(data, [process, place, name, given, told]) {
+  const result = [...told], rest = result.length - LONGEST;
+  const quoted = /"((?:\\[0-7]{3}|\\[^0-7]|[^"\\]){0,64})((?:\\[0-7]{3}|\\[^0-7]|[^"\\])*)"/gu;
+  const short = text => text.replace(quoted, (all, first, rest) => rest ? `"${first}"...` : all);
+  return spelled(data, [process, place, name, given.map(short),
+                        rest > 0 ? `${result.slice(0, LONGEST).join("")}... (${rest} more characters)` : told]);
 }
 
 /* A backslash ends what does not fit into a line. */
@@ -67,7 +70,8 @@ function command(section, row, column) {
   if (section.rows.length > 1) {
     words.push(...values(section, row).map((value, index) => `--params ${quoted(`${section.params[index]}=${value}`)}`));
   }
-  const lines = ["  "];
+  const whole = `  ${words.join(" ")}`, lines = ["  "];
+  if (whole.length <= WIDTH) return whole;
   for (const word of words) {
     for (const part of word.length + 6 < WIDTH - 2 ? [word] : [word.slice(0, word.indexOf(" ")), word.slice(word.indexOf(" ") + 1)]) {
       if (lines.at(-1).length + part.length + 2 > WIDTH - 2 && lines.at(-1).trim()) {
