@@ -21,8 +21,8 @@ import zstandard
 from ksem import cache, catalog, kernels, snapshots, vm
 from ksem.backends import qemu
 from ksem.guest import disks as inside
-from ksem.machine import Request
-from ksem.model import Kernel
+from ksem.machine import Machine, Request
+from ksem.model import Kernel, Lost
 
 COLUMN = "debian-6.12"
 SHARED = ("debian", "disks", "modules")
@@ -183,6 +183,21 @@ def test_a_damaged_snapshot_costs_a_boot_and_is_made_again(tmp_path: Path, warm:
     assert "Traceback" not in ended.stderr
     assert path.stat().st_size > len(good) / 2
     assert f"{COLUMN}: restored" in run(tmp_path).stderr
+
+
+def test_a_machine_that_dies_of_its_modules_costs_a_boot(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(machine: Machine) -> None:
+        raise Lost("the director did not answer", "")
+
+    monkeypatch.setattr(Machine, "load_modules", dies)
+    column = catalog.column(COLUMN, catalog.entries(project.ROOT))
+    kernel = kernels.source_of(column).resolve(column, print)
+    said: list[str] = []
+    with qemu.machine(column, kernel, frozenset(), tmp_path / "console.log", said.append) as running:
+        answer = running.machine.run(Request("made.fine", project.FINE, {}, ("root",), 60.0))
+    assert answer.observation == {"uid": 0}
+    assert said == ["this machine is not kept (the director did not answer): booting another"]
+    assert not list(home.glob("*"))
 
 
 def test_another_kernel_initramfs_command_or_program_is_another_machine(tmp_path: Path,

@@ -1,7 +1,7 @@
 """Boots a kernel directly in QEMU, or restores it as it was once it had booted.
 
 Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `vm`, `qmp`, `snapshots`, `model`, `cache`, `disks`. A
-machine is saved when it waits for an agent: nothing of ksem.guest and no case is in it yet, so that none of them ever means a
+machine is saved when it waits for a director: nothing of ksem.guest and no case is in it yet, so that none of them ever means a
 boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another takes its place.
 """
 
@@ -102,31 +102,38 @@ class _Plan:
         return found
 
     def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None) -> VirtualMachine:
-        """A machine from the beginning; kept, if it is to be. Raises Lost."""
+        """A machine from the beginning; kept, if it is to be, and does not die of it. Raises Lost."""
         deadline = min(self.column.deadline, KVM_BOOT) if accelerator == "kvm" else self.column.deadline
         assert self.kernel.image is not None
         image = bzimage.vmlinux(self.kernel.image) or self.image
-        found = stack.enter_context(vm.booted(image, self.archive, self.drives, accelerator, self.log))
-        if found.rings(deadline):
-            if kept:
-                self._keep(found, kept)
-            found.plug(self.drives)
-            stack.enter_context(found.directed())
-        else:
-            # Not kept: nobody could tell it the time when it is restored.
-            found.plug(self.drives)
-            found.machine.start(deadline)
-        return found
+        with contextlib.ExitStack() as attempt:
+            found = attempt.enter_context(vm.booted(image, self.archive, self.drives, accelerator, self.log))
+            proxied = found.rings(deadline)
+            # One that nobody directs is not kept: nobody could tell it the time when it is restored.
+            if not proxied or not kept or self._keep(found, kept):
+                found.plug(self.drives)
+                if proxied:
+                    attempt.enter_context(found.directed())
+                else:
+                    found.machine.start(deadline)
+                stack.enter_context(attempt.pop_all())
+                return found
+        return self.booted(stack, accelerator, None)
 
-    def _keep(self, found: VirtualMachine, kept: str) -> None:
-        """Keep it with all its modules loaded: those take longer than everything else that happens before a case."""
-        with found.directed():
-            found.machine.load_modules()
-            found.machine.stop()
+    def _keep(self, found: VirtualMachine, kept: str) -> bool:
+        """Keep it with all its modules loaded, which takes longer than all else before a case; whether it is still there."""
+        try:
+            with found.directed():
+                found.machine.load_modules()
+                found.machine.stop()
+        except Lost as loss:
+            self.say(f"this machine is not kept ({loss.reason}): booting another")
+            return False
         try:
             snapshots.keep(kept, found.save())
         except (KsemError, MonitorError) as problem:
             self.say(f"this machine is not kept, and the next has to boot again: {problem}")
+        return True
 
 
 def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:

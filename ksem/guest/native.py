@@ -1,6 +1,6 @@
 """What those who run machine code in a machine have in common, and need nothing else for.
 
-Contract: the standard library only; the initramfs holds it, for `proxy`.
+Contract: the standard library only.
 """
 
 import ctypes
