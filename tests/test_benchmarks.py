@@ -84,6 +84,7 @@ def test_a_missing_program_names_its_package() -> None:
 def test_memory_is_read_as_the_kernel_tells() -> None:
     assert memory.peak("Name:\tqemu\nVmPeak:\t 9 kB\nVmHWM:\t  300000 kB\nVmRSS:\t 1 kB\n") == 300_000 * 1024
     assert memory.share("5590-7ffd ---p 00000000 00:00 0 [rollup]\nRss:  90 kB\nPss:  80 kB\nPss_Dirty: 7 kB\n") == 80 * 1024
+    assert memory.resident("VmHWM:\t  3 kB\nVmRSS:\t 2 kB\n") == 2048
     assert memory.peak("Name:\tgone\n") == 0
 
 

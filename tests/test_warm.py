@@ -204,7 +204,8 @@ def test_another_kernel_initramfs_command_or_program_is_another_machine(tmp_path
                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     def name(image: bytes = b"image", archive: bytes = b"archive", accelerator: str = "tcg") -> str:
         column = catalog.column("local", [])
-        return qemu._Plan(column, Kernel("6.12"), image, archive, {}, tmp_path / "log", print).name(accelerator)
+        plan = qemu._Plan(column, Kernel("6.12"), {}, tmp_path / "log", print)
+        return plan.name(qemu._Parts(image, archive), accelerator)
 
     names = [name(), name(image=b"other"), name(archive=b"other"), name(accelerator="kvm"), name(b"imag", b"earchive")]
     monkeypatch.setattr(vm, "MEMORY", 300)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ksem import bzimage, cache, disks, initramfs, kernel_modules, snapshots, vm
 from ksem.backends import Running
@@ -34,15 +35,17 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     more: another archive, whose files are there beside ours; such a machine is not kept.
     """
     assert kernel.image is not None
-    plan = _Plan(column, kernel, kernel.image.read_bytes(), _archive(kernel, modules) + more, disks.images(modules), log, say)
+    plan = _Plan(column, kernel, disks.images(modules), log, say)
+    parts: _Parts | None = _Parts(kernel.image.read_bytes(), _archive(kernel, modules) + more)
     candidates = accelerators()
     for accelerator in candidates:
-        kept = None if column.cold or more or not snapshots.limit() else plan.name(accelerator)
+        assert parts is not None
+        kept = None if column.cold or more or not snapshots.limit() else plan.name(parts, accelerator)
         with contextlib.ExitStack() as stack:
             try:
                 started = time.monotonic()
                 restored = plan.restored(stack, accelerator, kept) if kept else None
-                found = restored or plan.booted(stack, accelerator, kept)
+                found = restored or plan.booted(stack, accelerator, kept, parts)
             except Lost as loss:
                 if accelerator == candidates[-1]:
                     raise
@@ -50,6 +53,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
                 cache.set_boot_note("accelerator", "tcg")
                 continue
             how = "restored" if restored else "booted"
+            # Nobody needs these 50 MB for as long as the machine is there.
+            parts = None
             yield Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
                           f"{how} {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})", found.fate)
             return
@@ -66,23 +71,28 @@ def check(column: Column) -> None:
         raise Unavailable("ldd is missing: install the package libc-bin")
 
 
+class _Parts(NamedTuple):
+    """What a machine boots: the kernel's file, and an initramfs."""
+
+    image: bytes
+    archive: bytes
+
+
 @dataclass(frozen=True)
 class _Plan:
-    """All that a machine is made of but its accelerator."""
+    """What else a machine is made of, but its accelerator."""
 
     column: Column
     kernel: Kernel
-    image: bytes
-    archive: bytes
     drives: Mapping[str, Path]
     log: Path
     say: Say
 
-    def name(self, accelerator: str) -> str:
+    def name(self, parts: _Parts, accelerator: str) -> str:
         """What it is kept as. The image is the file's, which is quicker to read than what is unpacked of it."""
         processor = _processor() if accelerator == "kvm" else b""
         return snapshots.name(f"{self.kernel.release}-{accelerator}",
-                              [*vm.shape(accelerator), processor, self.image, self.archive])
+                              [*vm.shape(accelerator), processor, *parts])
 
     def restored(self, stack: contextlib.ExitStack, accelerator: str, kept: str) -> VirtualMachine | None:
         """The machine as it was kept; None when there is none, or none that can be used."""
@@ -92,6 +102,8 @@ class _Plan:
                 if state is None:
                     return None
                 found = attempt.enter_context(vm.restored(state.fileno(), self.drives, accelerator, self.log))
+                # It takes as much memory as the machine, which has it all now.
+                state.truncate(0)
                 found.plug(self.drives)
                 attempt.enter_context(found.directed())
                 stack.enter_context(attempt.pop_all())
@@ -101,13 +113,13 @@ class _Plan:
             return None
         return found
 
-    def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None) -> VirtualMachine:
+    def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None, parts: _Parts) -> VirtualMachine:
         """A machine from the beginning; kept, if it is to be, and does not die of it. Raises Lost."""
         deadline = min(self.column.deadline, KVM_BOOT) if accelerator == "kvm" else self.column.deadline
         assert self.kernel.image is not None
-        image = bzimage.vmlinux(self.kernel.image) or self.image
+        image = bzimage.vmlinux(self.kernel.image) or parts.image
         with contextlib.ExitStack() as attempt:
-            found = attempt.enter_context(vm.booted(image, self.archive, self.drives, accelerator, self.log))
+            found = attempt.enter_context(vm.booted(image, parts.archive, self.drives, accelerator, self.log))
             proxied = found.rings(deadline)
             # One that nobody directs is not kept: nobody could tell it the time when it is restored.
             if not proxied or not kept or self._keep(found, kept):
@@ -118,7 +130,7 @@ class _Plan:
                     found.machine.start(deadline)
                 stack.enter_context(attempt.pop_all())
                 return found
-        return self.booted(stack, accelerator, None)
+        return self.booted(stack, accelerator, None, parts)
 
     def _keep(self, found: VirtualMachine, kept: str) -> bool:
         """Keep it with all its modules loaded, which takes longer than all else before a case; whether it is still there."""
