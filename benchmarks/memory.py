@@ -1,4 +1,4 @@
-"""Memory of machines: what a QEMU takes, what stands beside it for the same machine, and QEMU's own peak, as the kernel counts it.
+"""Memory of machines: what a QEMU takes, what stands beside it for the same machine, and QEMU's own peak.
 
 All told is QEMU's VmRSS (proc(5)), the director's share (Pss), and files in memory that either of them or their parent has open
 and none has mapped, at one moment. What several map is counted by share or once.
@@ -24,7 +24,7 @@ _QEMU, _DIRECTOR = "qemu-system-x86", "python"
 
 
 class Machine(NamedTuple):
-    """What one machine takes, in bytes: its QEMU, its director, unmapped files; the process that runs its cases; QEMU's peak."""
+    """What one machine takes, in bytes: its QEMU, its director, unmapped files; who runs its cases; QEMU's peak."""
 
     qemu: int = 0
     director: int = 0
