@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +188,18 @@ def test_columns_and_directories_are_compared(root: Path, capsys: pytest.Capture
     # What only the newer evidence has takes nothing away.
     assert "only in B, appeared: debian-6.12" in prints(capsys, "diff", "other", "results")
     assert "1 the same, 1 appeared" in prints(capsys, "diff", "other/debian-6.1.json", "results")
+
+
+def test_a_column_that_no_plain_run_has_need_not_be_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "vms").mkdir(exist_ok=True)
+    (root / "vms/catalog.toml").write_text('["debian-6.1"]\nbackend = "qemu"\nkernel = "debian:6.1"\n'
+                                           '["debian-6.12"]\nbackend = "qemu"\nkernel = "debian:6.12"\ndefault = false\n')
+    (root / "other").mkdir()
+    shutil.copy(root / "results/debian-6.1.json", root / "other")
+    shutil.copytree(root / "results/traces", root / "other/traces")
+    assert "only in A, and not run unless named: debian-6.12" in prints(capsys, "diff", "results", "other")
+    (root / "vms/catalog.toml").write_text((root / "vms/catalog.toml").read_text().replace("default = false\n", ""))
+    assert "only in A, became unknown: debian-6.12" in prints(capsys, "diff", "results", "other", status=1)
 
 
 def test_what_a_kernel_can_more_is_no_regression_and_what_it_cannot_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
