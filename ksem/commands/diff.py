@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     gone, come = ([one.column for one in side if one.column not in {pair[0].column for pair in pairs}] if both else []
                   for side in (old, new))
     spare = {entry.name for entry in catalog.entries(root) if not entry.default}
-    told += ["\n".join([*(f"only in A, {'and not run unless named' if name in spare else 'became unknown'}: {name}" for name in gone),
+    missing = ((name, "and not run unless named" if name in spare else "became unknown") for name in gone)
+    told += ["\n".join([*(f"only in A, {what}: {name}" for name, what in missing),
                         *(f"only in B, appeared: {name}" for name in come)])] if gone or come else []
     _common.show("\n\n".join(told), "\n")
     return int(not spare.issuperset(gone) or any(comparison.findings for comparison in comparisons))
