@@ -19,11 +19,11 @@ from ksem.wrap import shown
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    words = sys.argv[1:] if arguments is None else arguments
-    options = _parser(words[:1]).parse_args(words)
     # Evidence is hundreds of thousands of values and no garbage: to look for some after every 700 new ones takes half the time.
     gc.set_threshold(100_000, 50)
     try:
+        words = sys.argv[1:] if arguments is None else arguments
+        options = _parser(words[:1]).parse_args(words)
         status = commands.command(options.command).run(options)
         sys.stdout.flush()
         return int(status)

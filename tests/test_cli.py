@@ -6,6 +6,9 @@ Guards: scripts rely on the exit status; nobody should see a traceback for a nam
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,3 +160,21 @@ def test_output_is_written_as_a_whole(root: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == ""
     assert len(json.loads((root / "matrix.json").read_text())) == 4
     assert "nowhere/matrix.json" in fails(capsys, "matrix", "--column", "*", "--output", "nowhere/matrix.json")
+
+
+INTERRUPTED_AS_IT_IMPORTS = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "ksem.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+import ksem.__main__
+"""
+
+
+def test_ctrl_c_in_the_first_moment_is_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_AS_IT_IMPORTS], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

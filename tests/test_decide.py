@@ -59,7 +59,7 @@ def support(of: Design, one: Evidence) -> Support:
     # The kernel lacks the call: that is no other observation, but no support either.
     ((lacking("no system call mount_setattr"),), Support.UNSUPPORTED),
     # The machine came without a module or without root: another one with this kernel may do better.
-    ((lacking("no filesystem overlay: this kernel comes without such a module"),), Support.UNKNOWN),
+    ((lacking("no filesystem overlay: its module is not at hand"),), Support.UNKNOWN),
     ((lacking("needs root outside of any user namespace"),), Support.UNKNOWN),
     ((cell(None, {"flag": "ro"}, status="broken", reason="set-up failed"),), Support.UNKNOWN),
     ((cell(None, {"flag": "ro"}, status="lost"),), Support.UNKNOWN),

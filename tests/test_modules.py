@@ -44,5 +44,5 @@ def test_all_that_failed_before_the_wanted_one_is_told() -> None:
 
 
 def test_a_module_that_did_not_come_along_is_told() -> None:
-    assert modules.load("xfs", json.dumps(ORDER), int) == "this kernel comes without such a module"
+    assert modules.load("xfs", json.dumps(ORDER), int) == "its module is not at hand"
     assert modules.load("xfs", None, int) == "its module is not loaded, and this machine is left as it is"

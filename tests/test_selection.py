@@ -90,7 +90,7 @@ def test_the_values_of_a_cell() -> None:
 def test_the_reasons_of_the_probes_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the guest really says: what its machine lacks tells nothing of the kernel, a system call that is missing does."""
     arena = Beside()
-    monkeypatch.setattr(modules, "load", lambda *_: "this kernel comes without such a module")
+    monkeypatch.setattr(modules, "load", lambda *_: "its module is not at hand")
     reasons = [needs.PROBES["fs"](arena, "nosuchfs")]
     monkeypatch.setattr(modules, "load", lambda *_: None)
     reasons.append(needs.PROBES["fs"](arena, "nosuchfs"))

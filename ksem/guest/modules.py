@@ -30,7 +30,7 @@ def load(name: str, text: Optional[str], insert: Callable[[str], int]) -> Option
         return "its module is not loaded, and this machine is left as it is"
     order = json.loads(text).get(name)
     if order is None:
-        return "this kernel comes without such a module"
+        return "its module is not at hand"
     failed = []
     for one in order:
         code = insert("%s/%s.ko" % (DIRECTORY, one))

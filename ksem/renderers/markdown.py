@@ -16,8 +16,9 @@ from ksem.wrap import escaped
 _ESCAPED = str.maketrans({character: "\\" + character for character in "\\`*_[]<>|"})
 LEGEND = """Rendered from the evidence beside this file by `ksem matrix --format markdown`; every cell can be run again with
 `ksem run COLUMN -k CASE`. *ok*: as expected, and the same on all columns of the group. A value: as expected, where kernels
-differ. **DIFFERS**: not as expected. *unsupported*: the kernel lacks what the case needs. *broken*: the case failed to
-set up. *lost*: the machine went away, twice. *flaky*: it went away once, and answered at the second try. *unknown*: not run."""
+differ. **DIFFERS**: not as expected. *unsupported*: the kernel, or what is at hand of it, lacks what the case needs.
+*broken*: the case failed to set up. *lost*: the machine went away, twice. *flaky*: it went away once, and answered at the
+second try. *unknown*: not run."""
 
 
 def render(matrix: Matrix) -> str:
