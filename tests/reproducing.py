@@ -23,7 +23,7 @@ from ksem.model import Cell, Evidence
 # What the header of each program tells a reader to use, and what a list's maintainer would.
 COMPILER = ("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror")
 SECONDS = 60.0
-PLACE = "reproducers/all"
+PLACE = "ksem/reproducers"
 # The case that runs one of them: it has an empty directory and a mount namespace of its own already, like any.
 RUN = f'''
 from ksem.guest.executor import CLOSE, DUP2, EXIT_GROUP, PIPE2, READ, WAIT4, WALL, At

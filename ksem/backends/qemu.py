@@ -32,7 +32,7 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
             more: bytes = b"") -> Iterator[Running]:
     """A kernel that answers. An accelerator counts when a machine with it answers; the last one is emulation.
 
-    more: another archive, whose files are there beside ours; such a machine is not kept.
+    more: another archive, for what is to be in a directory of ours too; such a machine is not kept.
     """
     assert kernel.image is not None
     plan = _Plan(column, kernel, disks.images(modules), log, say)
