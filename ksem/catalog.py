@@ -1,7 +1,7 @@
 """What there is to run: the cases below cases/ and the columns of vms/catalog.toml, loaded and checked.
 
-Contract: `model`, `ksem.guest.case`, `kernels`, `backends` (their names only). Whatever is wrong with an
-entry is a KsemError that names the file.
+Contract: `model`, `ksem.guest.case`, `kernels`, `backends` (their names, and which sources are files). Whatever is
+wrong with an entry is a KsemError that names the file. Paths in an entry are the project's, wherever the command is run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from ksem import backends, kernels
 from ksem.guest.case import Case, Params, Rule, combinations, expected_by, needs_of, rules_of
 from ksem.guest.syscalls import SIGNATURES
+from ksem.kernels import image
 from ksem.model import Column, KsemError, release_key
 
 NEEDS = ("root", "alone", "userns", "fs", "syscall")
@@ -250,9 +251,16 @@ def _entry(name: str, table: Any, path: Path) -> Column:
         raise KsemError(f"{path}: [{name}] has a machine that is no text: machine = \"NAME\"")
     if not isinstance(table.get("default", True), bool):
         raise KsemError(f"{path}: [{name}] has default = {table['default']!r}: true or false")
-    modules = path.parent / table["modules"] if "modules" in table else None
-    return Column(name, table["backend"], table["kernel"], modules, machine=table.get("machine", ""),
+    root = path.parents[1]
+    modules = root / table["modules"] if "modules" in table else None
+    return Column(name, table["backend"], _placed(table["kernel"], root), modules, machine=table.get("machine", ""),
                   default=table.get("default", True))
+
+
+def _placed(source: str, root: Path) -> str:
+    """What an entry's kernel comes from, with the whole path where that is a file."""
+    path = source.removeprefix(image.PREFIX)
+    return source if path == source else f"{image.PREFIX}{root / path}"
 
 
 def columns(root: Path, names: Iterable[str], modules: Path | None = None, deadline: float | None = None,

@@ -121,10 +121,10 @@ def test_a_catalogue_that_cannot_be_read_names_the_file(tmp_path: Path) -> None:
 
 
 def test_entries_are_columns_in_the_files_order(tmp_path: Path) -> None:
-    root = project(tmp_path, catalog=ENTRY + '[mine]\nbackend = "qemu"\nkernel = "image:/k"\nmodules = "built/lib"\n'
+    root = project(tmp_path, catalog=ENTRY + '[mine]\nbackend = "qemu"\nkernel = "image:k"\nmodules = "built/lib"\n'
                                              '[local]\nbackend = "local"\nkernel = "host"\n')
     assert catalog.entries(root) == [
-        Column("debian-6.12", "qemu", "debian:6.12"), Column("mine", "qemu", "image:/k", root / "vms/built/lib"),
+        Column("debian-6.12", "qemu", "debian:6.12"), Column("mine", "qemu", f"image:{root}/k", root / "built/lib"),
         Column("local", "local", "host")]
 
 

@@ -91,6 +91,15 @@ def test_columns_are_listed_as_json_too(root: Path, capsys: pytest.CaptureFixtur
     assert local["release"][:1].isdecimal()
 
 
+def test_an_image_that_is_not_there_is_not_told_to_be_fetched(root: Path, monkeypatch: pytest.MonkeyPatch,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "vms" / "catalog.toml").write_text('[mine]\nbackend = "qemu"\nkernel = "image:built/bzImage"\n')
+    monkeypatch.chdir(root / "cases")
+    assert main(["kernels"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split(None, 3) == [
+        "mine", "qemu", "-", f"{root}/built/bzImage: No such file or directory: name a readable bzImage"]
+
+
 def test_cases_are_listed_from_anywhere_in_the_project(root: Path, monkeypatch: pytest.MonkeyPatch,
                                                        capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(root / "cases" / "area")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import project
 import pytest
 from test_initramfs import module
 
 from ksem.kernels import host, image
-from ksem.model import Column, KsemError
+from ksem.model import Column, KsemError, Unavailable
 
 VERSION = "6.12.90 (builder@host) #1 SMP Tue Nov 24 00:00:00 UTC 2026"
 
@@ -76,6 +77,30 @@ def test_an_image_that_names_no_version_is_refused(tmp_path: Path, pointer: int)
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(KsemError, match="bzImage: No such file"):
         image.resolve(column(tmp_path / "bzImage"), print)
+
+
+@pytest.mark.parametrize("name", ["gone", "empty"])
+def test_a_file_that_an_entry_names_costs_its_column_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(Unavailable) as caught:
+        image.check(Column("mine", "qemu", f"image:{tmp_path}/{name}"))
+    assert str(caught.value).startswith(f"mine: {tmp_path}/{name}")
+    # A word of the command line is a mistake that is mended at once.
+    with pytest.raises(KsemError) as caught_too:
+        image.check(column(tmp_path / name))
+    assert not isinstance(caught_too.value, Unavailable)
+
+
+def test_the_other_columns_of_a_run_go_on(tmp_path: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    (made / "vms").mkdir()
+    (made / "vms" / "catalog.toml").write_text('[local]\nbackend = "local"\nkernel = "host"\n'
+                                               '[mine]\nbackend = "qemu"\nkernel = "image:gone/bzImage"\n')
+    done = project.ksem(made, "run", "-q")
+    assert (done.returncode, "1 passed, 1 error" in done.stdout) == (1, True), done.stdout + done.stderr
+    assert "gone/bzImage: No such file or directory" in " ".join(done.stdout.split())
+    assert [one.name for one in (made / "results").glob("*.json")] == ["local.json"]
+    assert project.ksem(made, "run", "-q", "mine").returncode == 2
 
 
 def test_a_directory_is_no_image(tmp_path: Path) -> None:

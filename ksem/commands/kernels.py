@@ -36,14 +36,21 @@ def run(options: argparse.Namespace) -> int:
     found = [(column, kernels.source_of(column).at_hand(column)) for column in columns]
     if options.json:
         told = [{"column": column.name, "backend": column.backend, "release": kernel and kernel.release,
-                 "state": _state(kernel), "default": column.default} for column, kernel in found]
+                 "state": _state(column, kernel), "default": column.default} for column, kernel in found]
         _common.show(json.dumps(told, indent=1), "\n")
         return 0
     _common.show_table([("COLUMN", "BACKEND", "RELEASE", "STATE"),
-                        *((column.name, column.backend, kernel.release if kernel else "-", _state(kernel))
+                        *((column.name, column.backend, kernel.release if kernel else "-", _state(column, kernel))
                           for column, kernel in found)])
     return 0
 
 
-def _state(kernel: Kernel | None) -> str:
-    return kernel.remark or "at hand" if kernel else "not fetched yet"
+def _state(column: Column, kernel: Kernel | None) -> str:
+    if kernel is not None:
+        return kernel.remark or "at hand"
+    try:
+        kernels.source_of(column).check(column)
+    except KsemError as problem:
+        # What no fetching mends: a file that is not there.
+        return str(problem).removeprefix(f"{column.name}: ")
+    return "not fetched yet"

@@ -1,6 +1,7 @@
 """A bzImage of the user's own: `image:PATH`, with modules from `--modules DIR`.
 
-Contract: the standard library, `model`, `bzimage`, `initramfs`. The release is the one that the image itself names.
+Contract: the standard library, `model`, `bzimage`, `initramfs`. The release is the one that the image itself names. A file that
+is named to the command must be there; one that the catalogue names costs its column alone, as whatever cannot be had.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ksem import bzimage, initramfs
-from ksem.model import Column, Kernel, KsemError, Say, upstream_release
+from ksem.model import Column, Kernel, KsemError, Say, Unavailable, upstream_release
 
 PREFIX = "image:"
 
@@ -27,12 +28,21 @@ def at_hand(column: Column) -> Kernel | None:
 
 
 def check(column: Column) -> None:
-    """Raise KsemError for a file that is no bzImage, or modules of another release."""
+    """Raise KsemError for a file that is no bzImage, or modules of another release; Unavailable where an entry names it."""
     resolve(column, lambda line: None)
 
 
 def resolve(column: Column, say: Say) -> Kernel:
-    """The kernel in a file. Raises KsemError for a file that is no bzImage, or modules of another release."""
+    """The kernel in a file. Raises KsemError for what is none, as `check` does."""
+    try:
+        return _read(column)
+    except KsemError as problem:
+        if column.name.startswith(PREFIX):
+            raise
+        raise Unavailable(f"{column.name}: {problem}") from None
+
+
+def _read(column: Column) -> Kernel:
     path = Path(column.source.removeprefix(PREFIX))
     version = bzimage.version(path)
     release = version.split()[0]
