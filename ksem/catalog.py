@@ -251,6 +251,8 @@ def _entry(name: str, table: Any, path: Path) -> Column:
         raise KsemError(f"{path}: [{name}] has a machine that is no text: machine = \"NAME\"")
     if not isinstance(table.get("default", True), bool):
         raise KsemError(f"{path}: [{name}] has default = {table['default']!r}: true or false")
+    if "modules" in table and not table["kernel"].startswith(image.PREFIX):
+        raise KsemError(f"{path}: [{name}] has modules, which only kernel = \"image:PATH\" takes: {table['kernel']} has its own")
     root = path.parents[1]
     modules = root / table["modules"] if "modules" in table else None
     return Column(name, table["backend"], _placed(table["kernel"], root), modules, machine=table.get("machine", ""),
@@ -265,9 +267,14 @@ def _placed(source: str, root: Path) -> str:
 
 def columns(root: Path, names: Iterable[str], modules: Path | None = None, deadline: float | None = None,
             keep: bool = False, cold: bool = False) -> list[Column]:
-    """The columns of these names, each once, as a run wants them; what is None stays as the catalogue has it."""
+    """The columns of these names, each once, as a run wants them; what is None stays as the catalogue has it.
+
+    Raises KsemError for a name that there is not, and for modules that no kernel of them would take.
+    """
     known = entries(root)
     found = [column(name, known) for name in dict.fromkeys(names)]
+    if modules is not None and not any(one.source.startswith(image.PREFIX) for one in found):
+        raise KsemError("--modules is for the kernel of an image:PATH column, and none of these columns is one: leave it out")
     return [dataclasses.replace(one, modules=modules or one.modules, deadline=deadline or one.deadline, keep=keep,
                                 cold=cold, vms=root / "vms") for one in found]
 

@@ -60,6 +60,7 @@ ENTRIES = {
     "an unknown kernel source": (ENTRY.replace("debian:", "gentoo:"),
                                  "unknown kernel source 'gentoo:6.12': debian, host, image"),
     "modules that are no text": (ENTRY + "modules = 3\n", "modules"),
+    "modules of a kernel that has its own": (ENTRY + 'modules = "x"\n', "only kernel = \"image:PATH\" takes"),
 }
 
 
@@ -151,6 +152,12 @@ def test_an_entry_wins_over_a_kernel_source() -> None:
 def test_what_a_run_wants_is_in_its_columns(tmp_path: Path) -> None:
     one, = catalog.columns(tmp_path, ["image:/k", "image:/k"], Path("/modules"), 5.0, keep=True)
     assert (one.modules, one.deadline, one.keep, one.vms) == (Path("/modules"), 5.0, True, tmp_path / "vms")
+
+
+def test_modules_that_no_kernel_would_take_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(KsemError, match=r"--modules is for the kernel of an image:PATH column, and none"):
+        catalog.columns(tmp_path, ["debian-6.12", "local"], Path("/modules"))
+    assert len(catalog.columns(tmp_path, ["debian-6.12", "image:/k"], Path("/modules"))) == 2
 
 
 KNOWN = ["readonly_root.recipe", "readonly_root.pivot", "chown_setid.chmod", "chown_setid.cleared", "debian-6.1", "debian-6.12",

@@ -125,6 +125,11 @@ def test_an_unknown_column_comes_with_the_nearest_one(root: Path, name: str, sug
     assert f"did you mean {suggestion}?" in fails(capsys, "run", name)
 
 
+@pytest.mark.parametrize("columns", [["local"], ["local", "debian-6.12"], []])
+def test_modules_for_no_image_are_refused(root: Path, columns: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--modules is for the kernel of an image:PATH column" in fails(capsys, "run", *columns, "--modules", "/nosuch")
+
+
 def test_without_any_column_one_is_asked_for(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "vms/catalog.toml").unlink()
     assert "ksem run local" in fails(capsys, "run")
