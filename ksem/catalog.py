@@ -1,7 +1,7 @@
 """What there is to run: the cases below cases/ and the columns of vms/catalog.toml, loaded and checked.
 
-Contract: `model`, `ksem.guest.case`, `kernels`, `backends` (their names, and which sources are files). Whatever is
-wrong with an entry is a KsemError that names the file. Paths in an entry are the project's, wherever the command is run.
+Contract: `model`, `ksem.guest.case`, `filesystems`, `kernels`, `backends` (their names, and which sources are files). Whatever
+is wrong with an entry is a KsemError that names the file. Paths in an entry are the project's, wherever the command is run.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ksem import backends, kernels
+from ksem.filesystems import FILESYSTEMS
 from ksem.guest.case import Case, Params, Rule, combinations, expected_by, needs_of, rules_of
 from ksem.guest.syscalls import SIGNATURES
 from ksem.kernels import image
@@ -180,13 +181,20 @@ def _check(case: Case, path: Path) -> None:
                 if kind not in NEEDS:
                     hint = ", and needs is a tuple" if len(need) == 1 else ""
                     raise KsemError(f"{path}: unknown need {need!r}: {', '.join(NEEDS)} are known{hint}")
-                if kind == "syscall" and name not in SIGNATURES:
-                    raise KsemError(f"{path}: unknown system call {name!r}: ksem/guest/syscalls.py lists those that there are")
+                _check_need(kind, name)
             _check_rules(case, params)
     except KsemError as problem:
         raise KsemError(str(problem) if str(path) in str(problem) else f"{path}: {problem}") from None
     except Exception as error:
         raise KsemError(f"{path}: its data cannot be computed: {type(error).__name__}: {error}") from None
+
+
+def _check_need(kind: str, name: str) -> None:
+    """Raise KsemError for a name that no kernel has: what needs it would be unsupported everywhere, and seem to be right."""
+    for one, word, known, where in (("syscall", "system call", SIGNATURES, "ksem/guest/syscalls.py"),
+                                    ("fs", "filesystem", FILESYSTEMS, "ksem/filesystems.py")):
+        if kind == one and name not in known:
+            raise KsemError(f"unknown {word} {name!r}{nearest(name, known)}: {where} lists those that there are")
 
 
 def _is_texts(value: Any) -> bool:
@@ -252,7 +260,7 @@ def _entry(name: str, table: Any, path: Path) -> Column:
     if not isinstance(table.get("default", True), bool):
         raise KsemError(f"{path}: [{name}] has default = {table['default']!r}: true or false")
     if "modules" in table and not table["kernel"].startswith(image.PREFIX):
-        raise KsemError(f"{path}: [{name}] has modules, which only kernel = \"image:PATH\" takes: {table['kernel']} has its own")
+        raise KsemError(f"{path}: [{name}] has modules, which only kernel = \"image:PATH\" takes: leave them out")
     root = path.parents[1]
     modules = root / table["modules"] if "modules" in table else None
     return Column(name, table["backend"], _placed(table["kernel"], root), modules, machine=table.get("machine", ""),

@@ -23,7 +23,7 @@ CASE = Case(claim="A number is itself.", cites=("getuid(2)",), params={"number":
 def observe(lab, number, word):
     return {"seen": number}
 '''
-NEEDS = project.FINE.replace("expect=", 'needs=("fs:nosuchfs",), expect=')
+NEEDS = project.FINE.replace("expect=", 'needs=("fs:befs",), expect=')
 
 
 def run_pytest(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

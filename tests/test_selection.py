@@ -116,7 +116,7 @@ def test_what_the_committed_evidence_lacks_is_told_where_it_is_the_kernel_that_l
 
 def test_what_the_machine_lacks_is_told_to_be_unknown(tmp_path: Path) -> None:
     """As the guest says it, here and now: no machine without disks of ours has these."""
-    needs = {name: project.FINE.replace("expect=", f'needs=("fs:{name}",), expect=') for name in ("nosuchfs", "xfs")}
+    needs = {name: project.FINE.replace("expect=", f'needs=("fs:{name}",), expect=') for name in ("befs", "xfs")}
     made = project.make(tmp_path, **needs)
     project.ksem(made, "run", "local", "-q")
     cells = [one for column in store.read(made / "results") for one in column.cells]
