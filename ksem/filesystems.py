@@ -1,7 +1,7 @@
 """The types of filesystems that kernels register, by the names that /proc/filesystems lists (filesystems(5)).
 
 Contract: data alone. A case may need one of these; a name that is not here is a slip of the pen to whoever loads the case. They
-are those of 5.10 and later, also what was removed since; what a kernel mounts for itself and does not register (nsfs) is no such.
+are of 5.10 and later, also what was removed since; what a kernel mounts for itself and does not register (nsfs) is no such.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ import pytest
 
 import ksem
 from ksem import items, store
-from ksem.catalog import Behaviour
+from ksem.catalog import Behaviour, nearest
 from ksem.model import Cell, Say
 from ksem.scheduling import ColumnScheduling
 from ksem.wrap import escaped
@@ -32,32 +32,55 @@ ALIVE = " -o ServerAliveInterval=10 -o ServerAliveCountMax=3 -o ConnectTimeout=2
 # ssh(1), 'Synopsis'.
 OPTIONS = "46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w:"
 KINDS = ("popen", "ssh", "socket", "vagrant_ssh")
-# Does the far Python have what a worker is made of? It exits with a line that says what is missing.
+# What a specification may have beside variables of the environment (`env:NAME=VALUE`), and what of it has no value.
+KEYS, BARE = frozenset(execnet.XSpec.__annotations__), ("popen", "dont_write_bytecode")
+# Does a Python have what a worker is made of? It exits with a line that says what is missing.
+# Its arguments: the directory to work in, then what must be installed.
 PROBE = """
-import sys
+import os, sys
 if sys.version_info < (3, 11): sys.exit("its Python is older than 3.11")
 from importlib.metadata import PackageNotFoundError, distribution
-for name in ("ksem", "pytest-xdist"):
+for name in sys.argv[2:]:
     try: distribution(name)
     except PackageNotFoundError: sys.exit("its Python (python= says which) has no %s: pip install ksem there" % name)
+try: os.makedirs(sys.argv[1], exist_ok=True)
+except OSError as error: sys.exit("chdir=%s cannot be made: %s" % (sys.argv[1], error.strerror))
+if not os.access(sys.argv[1], os.W_OK | os.X_OK): sys.exit("chdir=%s cannot be written to" % sys.argv[1])
 """
+# What execnet and xdist raise where there is no such worker; assertions too.
+FAILURES = (OSError, EOFError, LookupError, ValueError, TypeError, AssertionError, execnet.HostNotFound, execnet.RemoteError)
 # How many workers of one host may die before it is left out.
 DEATHS = 3
 
 
 def elsewhere(specs: list[str]) -> bool:
     """Whether any of xdist's specifications is of a worker on another machine. Raises UsageError for what is none."""
-    found = False
-    for text in specs:
-        number, star, rest = text.partition("*")
-        try:
-            spec = execnet.XSpec(rest if star and number.isdecimal() else text)
-        except (AttributeError, ValueError, IndexError) as error:
-            raise pytest.UsageError(f"--tx {text}: {error}") from None
-        if not any(getattr(spec, kind) for kind in KINDS):
-            raise pytest.UsageError(f"--tx {text} names no worker: it should look like ssh=HOST//python=PATH")
-        found = found or not spec.popen
-    return found
+    # A set, so that each of them is checked.
+    return False in {bool(_checked(text).popen) for text in specs}
+
+
+def _checked(text: str) -> Any:
+    """What one of them says of its workers, without how many those are."""
+    number, star, rest = text.partition("*")
+    counted = bool(star) and number.isdecimal()
+    if counted and not number.strip("0"):
+        raise pytest.UsageError(f"--tx {text} asks for no worker at all: leave it out, or say how many")
+    try:
+        spec = execnet.XSpec(rest if counted else text)
+    except IndexError:
+        raise pytest.UsageError(f"--tx {text} has a part without a name: it should look like ssh=HOST//python=PATH") from None
+    except (AttributeError, ValueError) as error:
+        raise pytest.UsageError(f"--tx {text}: {error}") from None
+    if not any(getattr(spec, kind) for kind in KINDS):
+        raise pytest.UsageError(f"--tx {text} names no worker: it should look like ssh=HOST//python=PATH")
+    given = {key: value for key, value in vars(spec).items() if key not in ("_spec", "env")}
+    for key in sorted(given.keys() - KEYS):
+        known = ", ".join(sorted(KEYS))
+        raise pytest.UsageError(f"--tx {text}: there is no key {key!r}{nearest(key, KEYS)}: there are {known}")
+    for key, value in (given | {f"env:{name}": value for name, value in spec.env.items()}).items():
+        if value is True and key not in BARE:
+            raise pytest.UsageError(f"--tx {text}: {key} has no value: {key}=...")
+    return spec
 
 
 def prepare(config: pytest.Config) -> None:
@@ -72,17 +95,33 @@ def prepare(config: pytest.Config) -> None:
 
 
 def problem_of(spec: Any) -> str | None:
-    """What keeps a host from being worked on, in a line."""
-    command = ["ssh", *(["-F", str(spec.ssh_config)] if spec.ssh_config else []), *spec.ssh.split(),
-               f"{spec.python or 'python'} -c {shlex.quote(PROBE)}"]
+    """What keeps a host, or another Python of this machine, from being worked on, in a line."""
+    try:
+        command = _probing(spec)
+    except ValueError as error:
+        return f"python={spec.python}: {error}"
     try:
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     except OSError as error:
-        return f"ssh: {error.strerror}"
+        return f"{command[0]}: {error.strerror}"
     if ended.returncode == 0:
         return None
     lines = ended.stderr.strip().splitlines() or [f"status {ended.returncode}"]
     return lines[-1].strip()
+
+
+def _probing(spec: Any) -> list[str]:
+    """The command that runs PROBE. Here a worker is given what its controller has; elsewhere ksem must be installed."""
+    if spec.popen:
+        return [*shlex.split(spec.python), "-c", PROBE, spec.chdir or "."]
+    probe = shlex.join(["-c", PROBE, spec.chdir or ".", "ksem", "pytest-xdist"])
+    return ["ssh", *(["-F", str(spec.ssh_config)] if spec.ssh_config else []), *spec.ssh.split(),
+            f"{spec.python or 'python'} {probe}"]
+
+
+def as_given(spec: Any) -> str:
+    """A specification as its user wrote it: xdist puts a word before it."""
+    return str(spec).removeprefix("execmodel=main_thread_only//")
 
 
 def name_of(spec: Any) -> str:
@@ -122,7 +161,13 @@ class Workers:
         self.config.option.rsyncdir = [*self.config.option.rsyncdir, *map(str, sent)]
 
     def pytest_xdist_setupnodes(self, specs: list[Any]) -> None:
-        """Leave out the hosts that cannot be reached. Raises UsageError when no worker is left."""
+        """Leave out hosts that cannot be worked on. Raises UsageError for a worker of this machine, and when none is left."""
+        ids = Counter(spec.id for spec in specs)
+        for spec in specs:
+            if ids[spec.id] > 1:
+                raise pytest.UsageError(f"--tx {as_given(spec)}: {ids[spec.id]} workers have the id {spec.id}: leave id= out")
+            if spec.popen and spec.python and not spec.via and (problem := problem_of(spec)):
+                raise pytest.UsageError(f"--tx {as_given(spec)}: {problem}")
         # Whether a host answers that is reached by way of another, only that one could tell.
         hosts = [spec for spec in specs if spec.ssh and not spec.via]
         for spec in hosts:
@@ -228,6 +273,17 @@ class Workers:
     def _why(self) -> str:
         return "; ".join(self._left_out.values())
 
+    def _first(self, spec: Any, putevent: Any) -> Any:
+        """A worker. Raises UsageError, with its specification, where there is none."""
+        try:
+            return self._set_up(spec, putevent)
+        except FAILURES as error:
+            told = (str(error).strip().splitlines() or [""])[-1]
+            # Where its first byte is not the one that it should be, execnet says nothing.
+            told = told or "it does not answer as a worker does"
+            why = told if isinstance(error, execnet.RemoteError) else f"{type(error).__name__}: {told}"
+            raise pytest.UsageError(f"--tx {as_given(spec)} cannot be had ({why}): mend it, or leave it out") from None
+
     def _replaced(self, spec: Any, putevent: Any) -> Any:
         """A worker; in place of one that died, that one where there can be no other, which xdist then forgets.
 
@@ -235,7 +291,7 @@ class Workers:
         """
         dead = self.__dict__.pop("_dead", None)
         if dead is None:
-            return self._set_up(spec, putevent)
+            return self._first(spec, putevent)
         self._deaths[spec.ssh] += 1
         if dead.gateway.id not in self._ready:
             problem: str | None = "its worker did not come up"

@@ -116,6 +116,14 @@ def test_without_any_host_nothing_is_run(made: Path, two: Hosts, python: str, to
     assert files(made / "results") == {}
 
 
+def test_a_directory_that_cannot_be_had_leaves_its_host_out(made: Path, two: Hosts) -> None:
+    spec = two.worker("one").replace("chdir=/srv/ksem", "chdir=/proc/x")
+    done = two.ksem(made, "run", COLUMNS[0], f"--tx={spec}", f"--tx={two.worker('two')}")
+    assert (done.returncode, "1 passed in" in done.stdout) == (0, True), done.stdout + done.stderr
+    [line] = [line for line in done.stderr.splitlines() if "left out" in line]
+    assert line == "one is left out: chdir=/proc/x cannot be made: No such file or directory"
+
+
 @pytest.mark.parametrize(("spec", "told"), [
     ("nonsense", "--tx nonsense names no worker: it should look like ssh=HOST//python=PATH"),
     ("ssh=one//ssh=two", "duplicate key: 'ssh'"), ("ssh=nowhere.invalid", "no host can be worked on: nowhere.invalid: ssh: "),
