@@ -97,7 +97,25 @@ def test_the_packages_are_those_that_the_makefile_installs() -> None:
 
 def test_gitlab_has_every_column_of_the_catalogue() -> None:
     [matrix] = loaded(GITLAB)["column"]["parallel"]["matrix"]
-    assert matrix == {"COLUMN": [one.name for one in catalog.entries(project.ROOT) if one.default]}
+    assert list(matrix) == ["COLUMN"]
+    if told := unlike(matrix["COLUMN"], [one.name for one in catalog.entries(project.ROOT) if one.default]):
+        pytest.fail(told, pytrace=False)
+
+
+def unlike(listed: list[str], wanted: list[str]) -> str:
+    """What to do about the columns of GitLab's jobs, in a line; "" where they are those of a run that names none."""
+    where = "COLUMN of docs/ci/gitlab-ci.yml"
+    told = [f"add {one} to {where}" for one in wanted if one not in listed]
+    told += [f"take {one} out of {where}" for one in listed if one not in wanted]
+    return "; ".join(told) or ("" if listed == wanted else f"have {where} in the order of vms/catalog.toml, each once")
+
+
+def test_a_column_that_gitlab_lacks_is_named_in_a_line() -> None:
+    assert unlike(["a", "b"], ["a", "b"]) == ""
+    assert unlike(["a", "b"], ["a", "c", "b"]) == "add c to COLUMN of docs/ci/gitlab-ci.yml"
+    assert unlike(["a", "b"], ["a"]) == "take b out of COLUMN of docs/ci/gitlab-ci.yml"
+    assert unlike(["a", "b"], ["b", "a"]) == "have COLUMN of docs/ci/gitlab-ci.yml in the order of vms/catalog.toml, each once"
+    assert "each once" in unlike(["a", "a"], ["a"])
 
 
 def test_the_jobs_of_github_do_what_they_say(checkout: Checkout, tmp_path: Path) -> None:
