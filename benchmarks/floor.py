@@ -33,7 +33,7 @@ void _start(void)
 
 
 def boots(bench: Bench) -> Iterator[Figure]:
-    """The oldest kernel, one in the middle and the newest: until the agent answers, and until the machine is off."""
+    """The oldest kernel, one in the middle and the newest: until the director answers, and until the machine is off."""
     archive = _archive(bench.scratch)
     names = series()
     for name in (names[0], names[len(names) // 2], names[-1]):
@@ -41,9 +41,9 @@ def boots(bench: Bench) -> Iterator[Figure]:
         kernel = _kernel(name)
         command = _bare(kernel, archive, bench.scratch)
         runs = bench.in_turns(floor=functools.partial(_off, command, bench),
-                              until_the_agent_answers=functools.partial(_answered, name, bench))
+                              until_the_director_answers=functools.partial(_answered, name, bench))
         bare, ours = map(seconds, runs.values())
-        yield Figure(f"boot of {name} until its agent answers", ours)
+        yield Figure(f"boot of {name} until its director answers", ours)
         yield Figure("  floor: powers off at once", bare)
         yield Figure("  times the floor", ratios(ours, bare), "x", 1.5)
 
