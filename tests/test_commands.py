@@ -88,6 +88,16 @@ def test_a_design_is_decided(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "unsupported" not in prints(capsys, "decide", "designs/made.toml", "--column", "debian-6.12")
 
 
+@pytest.mark.parametrize("chosen", [["--column", "debian-6.1"], ["--results", "results/debian-6.1.json"]])
+def test_a_design_is_decided_for_the_chosen_columns_alone(root: Path, chosen: list[str],
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    """The other column is bad, and higher."""
+    (root / "designs/made.toml").write_text(DESIGN.replace('"new"', '"old"'))
+    assert "There is no release from which all later ones are good" in prints(capsys, "decide", "made", status=1)
+    told = prints(capsys, "decide", "made", *chosen)
+    assert told.endswith("\n\nOf the columns asked for, good on 6.1.9 (debian-6.1): other releases may be bad.\n")
+
+
 def test_designs_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prints(capsys, "decide").splitlines() == ["DESIGN  CLAIMS  TITLE", "made    1       A design"]
 
