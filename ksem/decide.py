@@ -235,7 +235,8 @@ def _of_chosen(found: Lowest) -> str:
     """The same of the releases of columns that were asked for, and of no other."""
     if found.release:
         lowest_good = f"{found.release} ({', '.join(found.columns)})"
-        span = f"good on {lowest_good}" if found.release == found.highest else f"all from {lowest_good} to {found.highest} are good"
+        alone = found.release == found.highest
+        span = f"good on {lowest_good}" if alone else f"all from {lowest_good} to {found.highest} are good"
         return f"Of the columns asked for, {span}: other releases may be bad."
     told = [f"Of the columns asked for, {highest}." for highest in _highest(found)]
     return "".join(told) or "None of the columns asked for counts."

@@ -122,7 +122,7 @@ def test_a_kernel_booted_by_itself_decides_before_a_machine() -> None:
     told = text(made(RULES, machine("5.10.6", "old", "EROFS"), OLD, machine("6.12.3", "new", "0"), NEW, NEWEST))
     assert "ksem run debian-6.12.3 " in told
     assert "(on 5.10.7: -1 EPERM)" in told
-    told = text(made(RULES, OLD, machine("6.1.60", "old", "EROFS"), machine("6.12.1", "new", "0"), NEW, NEWEST))
+    told = text(made(RULES, OLD, machine("6.1.40", "old", "EROFS"), machine("6.12.1", "new", "0"), NEW, NEWEST))
     assert "ksem run debian-6.12.3 " in told
     assert "(on 5.10.7: -1 EPERM)" in told
     # What no other tells, a machine does.
@@ -135,9 +135,43 @@ def test_a_kernel_booted_by_itself_decides_before_a_machine() -> None:
 def test_what_is_not_as_expected_is_said() -> None:
     told = text(made(RULES, column("6.12.3", "old", call())))
     assert "  6.12.3 does not agree with the claim\n" in told
-    assert "  not as expected on debian-6.12\n" in told
+    assert "  not as expected on debian-6.12:\n    is: old; expected: new\n" in told
     both = [column(release, "old", call()) for release in ("6.12.3", "7.3.4")]
     assert "  6.12.3, 7.3.4 agree with each other, not with the claim\n" in text(made(RULES, *both))
+
+
+def test_what_is_not_as_expected_is_told_with_the_expectation_and_a_trace_of_it() -> None:
+    """Also where other parameter sets are the ones that the claim speaks of, and where it is not the newest kernel."""
+    rules = case({"is": "EPERM"}, claim="With ro it is EPERM.", params=SETS, shown_with={"flag": "ro"})
+    columns = [seen_with("6.1.1", "EPERM", "EPERM"), seen_with("6.2.1", "EPERM", "EIO"), seen_with("6.3.1", "EPERM", "EPERM")]
+    wrong = "  not as expected on debian-6.2:\n    is [flag=nosuid]: EIO; expected: EPERM\n"
+    for seen in (columns[1:2], columns):
+        told = text(made(rules, *seen))
+        assert wrong in told
+        assert "On Linux 6.2.1, qemu:\n  with flag=nosuid\n  (1 call)\n" in told
+        assert "= -1 EIO\n" in told
+    assert wrong not in text(made(rules, *columns), sets=[{"flag": "ro"}])
+    assert "On Linux 6.1.1, qemu:\n  with flag=nosuid\n" in text(made(rules, *columns), on="debian-6.1")
+
+
+def test_the_calls_that_are_shown_are_of_the_value_that_is_not_as_expected() -> None:
+    events = [call("chown", "EIO", arguments=['"a"']), *(call("mkdir", "EPERM", arguments=['"b"']) for _ in range(9))]
+    rules = case({"is": "so"}, claim="It is EPERM.")
+    told = text(made(rules, evidence("debian-6.1", "6.1.1", cell({"is": "EIO"}, trace=tuple(events)))), calls=1)
+    assert '    chown("a") = -1 EIO\n' in told
+    told = text(made(rules, evidence("debian-6.1", "6.1.1", cell({"is": "so"}, trace=tuple(events)))), calls=1)
+    assert '    mkdir("b") = -1 EPERM\n' in told
+
+
+def test_columns_that_differ_alike_are_told_once_and_of_many_values_some() -> None:
+    values = {str(number): str(number) for number in range(9)}
+    odd = dict.fromkeys(values, "odd")
+    columns = [evidence(f"debian-{release}", release, cell(one, trace=(call(),))) for release, one in (
+        ("6.1.1", odd), ("6.2.1", odd), ("6.3.1", {**values, "3": ""}), ("6.4.1", {"was": "so"}))]
+    told = text(made(case(values), *columns))
+    assert "  not as expected on debian-6.1.1, debian-6.2.1:\n    0: odd; expected: 0\n    1: odd; expected: 1\n" in told
+    assert "    5: odd; expected: 5\n    (and 3 more values)\n  not as expected on debian-6.3.1:\n    3: (nothing); ex" in told
+    assert "  not as expected on debian-6.4.1:\n    0: absent; expected: 0\n" in told
 
 
 def test_on_how_many_releases_it_is_as_expected_is_said_first() -> None:
