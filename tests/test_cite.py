@@ -478,6 +478,15 @@ def test_drift_lists_what_is_documented_otherwise_by_page() -> None:
     assert "\narea.dark\n---------\nDocumented: See overlayfs.rst and chown(2).\n\nKernels: It is so.\n\nNot conf" in told
 
 
+def test_claims_about_no_page_are_counted_by_themselves() -> None:
+    texts = ("Nothing says so.", "See chown(2).", "See chown(2) too.")
+    found = matrix.build([behaviour(case(documented=one), f"area.n{number}") for number, one in enumerate(texts)], [NEW])
+    told = " ".join(drift.text(found).split())
+    assert told.startswith("3 claims, 2 about 1 page and 1 about no page in particular, where documentation says something")
+    assert drift.text(found, ["chown"]).startswith("2 claims about 1 page where documentation")
+    assert drift.text(found, [drift.NOWHERE]).startswith("1 claim about no page in particular where documentation")
+
+
 def test_a_file_of_the_kernel_is_one_page_however_it_is_spelled() -> None:
     texts = ("See overlayfs.rst.", "See Documentation/filesystems/overlayfs.rst.")
     found = matrix.build([behaviour(case(documented=one), f"area.n{number}") for number, one in enumerate(texts)], [NEW])
