@@ -66,9 +66,9 @@ def seen_text(matrix: Matrix, section: Section, rows: Sequence[Row], first: Row 
     # What is the same everywhere is not listed: the claim, as a rule.
     differing = "; where they differ" if len(found.groups) > 1 and found.places else ""
     lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "")
-                     + (_how_many(rows) if found.places else "") + differing + ":", rest="  ")]
+                     + (_how_many(matrix, rows) if found.places else "") + differing + ":", rest="  ")]
     if found.places:
-        lines += blocks(found, [row.params for row in rows], _expected(matrix, rows), WIDTH)
+        lines += blocks(found, [row.params for row in rows], _odd(matrix, rows), WIDTH)
     else:
         lines += [_filled(f"{kernels(group.names, found.order)} {_agree(section, rows, len(group.names))}", "  ", "    ")
                   for group in found.groups]
@@ -76,19 +76,25 @@ def seen_text(matrix: Matrix, section: Section, rows: Sequence[Row], first: Row 
     return "\n".join([*lines, *_unexpected(rows)])
 
 
-def _how_many(rows: Sequence[Row]) -> str:
-    """On how many of the releases that were judged all is as the case expects of them."""
-    judged = [result for row in rows for result in row.results if result.verdict in (Verdict.CONFORMS, Verdict.DIFFERS)]
-    releases = {result.release for result in judged}
-    good = releases - {result.release for result in judged if result.verdict is Verdict.DIFFERS}
-    return f", as expected on {len(good)} of {len(releases)} release{'s' if len(releases) > 1 else ''}" if releases else ""
+def _how_many(matrix: Matrix, rows: Sequence[Row]) -> str:
+    """On how many of the releases that were judged all that was is as the case expects, and where that is not all there is."""
+    judged = [{result.release for result in row.results if result.verdict in (Verdict.CONFORMS, Verdict.DIFFERS)}
+              for row in rows]
+    releases, whole = set[str]().union(*judged), set[str].intersection(*judged)
+    if not releases:
+        return ""
+    good = releases - {result.release for row in rows for result in row.results if result.verdict is Verdict.DIFFERS}
+    told = f", as expected on {len(good)} of {len(releases)} release{'s' if len(releases) > 1 else ''}"
+    order = list(dict.fromkeys(column.release for column in matrix.columns))
+    part = [release for release in order if release in releases - whole]
+    return told + (f" (all {len(rows)} parameter sets on {len(whole) or 'none'} of them, some on {kernels(part, order)})"
+                   if part else "")
 
 
-def _expected(matrix: Matrix, rows: Sequence[Row]) -> set[str]:
-    """The kernels of which all that was seen is as the case expects."""
-    judged = [(name, result.verdict) for row in rows for name, result in zip(names_of(matrix, rows), row.results, strict=True)]
-    return {name for name, verdict in judged if verdict is Verdict.CONFORMS} - {
-        name for name, verdict in judged if verdict is Verdict.DIFFERS}
+def _odd(matrix: Matrix, rows: Sequence[Row]) -> set[tuple[str, str]]:
+    """The kernels, and the leaves, of which something is not as the case expects."""
+    return {(name, path) for row in rows for name, result in zip(names_of(matrix, rows), row.results, strict=True)
+            if result.verdict is Verdict.DIFFERS for path, *_ in seen.unexpected(result)}
 
 
 def _agree(section: Section, rows: Sequence[Row], count: int) -> str:

@@ -297,8 +297,31 @@ def test_what_only_some_kernels_support_is_as_expected_or_is_listed() -> None:
     assert ("  5.10.7:\n    [flag=ro]: unsupported: no call\n  6.1.7:\n    [flag=ro]: supported, 9 values as expected\n"
             in text(made(rules, lacks, has)))
     odd = text(made(rules, lacks, many("6.1.7", {**values, "3": "odd"}, values)))
-    assert "    3 [flag=ro]: odd\n    4 [flag=ro]: 4\n    5 [flag=ro]: 5\n    (and 3 more values)\n" in odd
-    assert "as expected\n" not in odd
+    assert "  6.1.7:\n    [flag=ro]: supported, 8 values as expected\n    3 [flag=ro]: odd\n  not as expected on" in odd
+
+
+def test_what_others_merely_lack_is_no_difference_beside_those_that_are() -> None:
+    """Three values in which 6.1.7 differs, and four that are only there because it has the call."""
+    had = {f"b{number}": str(number) for number in range(4)}
+    new, old = ({f"a{number}": f"{age}{number}" for number in range(3)} for age in ("new", "old"))
+    rules = case((Rule(lambda flag: had if flag == "ro" else new, since="6.6", cites="abc"),
+                  Rule(lambda flag: had if flag == "ro" else old)), params=SETS)
+    told = text(made(rules, many("5.10.7", None, new), many("6.1.7", had, old), many("6.12.3", had, new)))
+    assert "more value" not in told
+    assert "  6.1.7:\n    [flag=ro]: supported, 4 values as expected\n    a0 [flag=nosuid]: old0\n" in told
+    few = text(made(rules, many("5.10.7", None, new), many("6.1.7", {"b0": "0"}, old), many("6.12.3", {"b0": "0"}, new)))
+    assert "  6.1.7:\n    a0 [flag=nosuid]: old0\n    b0 [flag=ro]: 0\n" in few
+
+
+def test_where_not_all_parameter_sets_could_be_run_is_said_with_how_many_releases_agree() -> None:
+    values = {"is": "so"}
+    whole = [many(release, values, values) for release in ("6.1.7", "6.2.7")]
+    told = " ".join(text(made(case(params=SETS), many("5.10.7", None, values), *whole)).split())
+    assert "as expected on 3 of 3 releases (all 2 parameter sets on 2 of them, some on 5.10.7); where they differ:" in told
+    odd = " ".join(text(made(case(params=SETS), many("5.10.7", None, {"is": "odd"}), *whole)).split())
+    assert "as expected on 2 of 3 releases (all 2 parameter sets on 2 of them, some on 5.10.7); where" in odd
+    none = " ".join(text(made(case(params=SETS), many("5.10.7", None, values), many("6.1.7", values, None))).split())
+    assert "as expected on 2 of 2 releases (all 2 parameter sets on none of them, some on 5.10.7, 6.1.7); where" in none
 
 
 def test_of_many_groups_each_tells_what_is_not_as_the_one_above() -> None:
