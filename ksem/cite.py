@@ -1,7 +1,7 @@
 """Evidence to paste into a mail, unedited: the claim, what is documented, which kernels show what, and the calls that decide.
 
-Contract: pure; `model`, `matrix`, `history`, `selection`, `agreement`, `grouped`, `decider`, `strace`, `wrap` and the case's
-data. ASCII, at most 72 columns; whatever a kernel or a case has in its texts, none of it begins a line of its own.
+Contract: pure; `model`, `matrix`, `history`, `selection`, `agreement`, `grouped`, `decider`, `seen`, `strace`, `wrap` and the
+case's data. ASCII, at most 72 columns; whatever a kernel or a case has in its texts, none of it begins a line of its own.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ksem import strace
-from ksem.agreement import Agreement, agreement, names_of
+from ksem import seen, strace
+from ksem.agreement import Agreement, agreement, labelled, names_of
 from ksem.decider import Decider, about, decider_of, rows_of, shown
-from ksem.grouped import blocks, kernels
+from ksem.grouped import SPELLED, blocks, kernels
 from ksem.guest.case import Params, expected_by, rules_of
 from ksem.history import Change, described, histories_of
 from ksem.matrix import Matrix, Row, Section, label
-from ksem.model import Evidence, Verdict, release_key
+from ksem.model import Evidence, Result, Verdict, release_key
 from ksem.selection import spelled
 from ksem.wrap import ascii_only, fill
 
@@ -66,29 +66,35 @@ def seen_text(matrix: Matrix, section: Section, rows: Sequence[Row], first: Row 
     # What is the same everywhere is not listed: the claim, as a rule.
     differing = "; where they differ" if len(found.groups) > 1 and found.places else ""
     lines = [_filled("Seen on Linux" + (f" with {told}" if len(rows) < len(section.rows) else "")
-                     + (_how_many(rows) if found.places else "") + differing + ":", rest="  ")]
+                     + (_how_many(matrix, rows) if found.places else "") + differing + ":", rest="  ")]
     if found.places:
-        lines += blocks(found, [row.params for row in rows], _expected(matrix, rows), WIDTH)
+        lines += blocks(found, [row.params for row in rows], _odd(matrix, rows), WIDTH)
     else:
         lines += [_filled(f"{kernels(group.names, found.order)} {_agree(section, rows, len(group.names))}", "  ", "    ")
                   for group in found.groups]
-    lines += [_filled(one, "  ", "    ") for one in [*_not_known(found), *_changes(matrix, section, rows), *_unexpected(rows)]]
-    return "\n".join(lines)
+    lines += [_filled(one, "  ", "    ") for one in [*_not_known(found), *_changes(matrix, section, rows)]]
+    return "\n".join([*lines, *_unexpected(rows)])
 
 
-def _how_many(rows: Sequence[Row]) -> str:
-    """On how many of the releases that were judged all is as the case expects of them."""
-    judged = [result for row in rows for result in row.results if result.verdict in (Verdict.CONFORMS, Verdict.DIFFERS)]
-    releases = {result.release for result in judged}
-    good = releases - {result.release for result in judged if result.verdict is Verdict.DIFFERS}
-    return f", as expected on {len(good)} of {len(releases)} release{'s' if len(releases) > 1 else ''}" if releases else ""
+def _how_many(matrix: Matrix, rows: Sequence[Row]) -> str:
+    """On how many of the releases that were judged all that was is as the case expects, and where that is not all there is."""
+    judged = [{result.release for result in row.results if result.verdict in (Verdict.CONFORMS, Verdict.DIFFERS)}
+              for row in rows]
+    releases, whole = set[str]().union(*judged), set[str].intersection(*judged)
+    if not releases:
+        return ""
+    good = releases - {result.release for row in rows for result in row.results if result.verdict is Verdict.DIFFERS}
+    told = f", as expected on {len(good)} of {len(releases)} release{'s' if len(releases) > 1 else ''}"
+    order = list(dict.fromkeys(column.release for column in matrix.columns))
+    part = [release for release in order if release in releases - whole]
+    return told + (f" (all {len(rows)} parameter sets on {len(whole) or 'none'} of them, some on {kernels(part, order)})"
+                   if part else "")
 
 
-def _expected(matrix: Matrix, rows: Sequence[Row]) -> set[str]:
-    """The kernels of which all that was seen is as the case expects."""
-    judged = [(name, result.verdict) for row in rows for name, result in zip(names_of(matrix, rows), row.results, strict=True)]
-    return {name for name, verdict in judged if verdict is Verdict.CONFORMS} - {
-        name for name, verdict in judged if verdict is Verdict.DIFFERS}
+def _odd(matrix: Matrix, rows: Sequence[Row]) -> set[tuple[str, str]]:
+    """The kernels, and the leaves, of which something is not as the case expects."""
+    return {(name, path) for row in rows for name, result in zip(names_of(matrix, rows), row.results, strict=True)
+            if result.verdict is Verdict.DIFFERS for path, *_ in seen.unexpected(result)}
 
 
 def _agree(section: Section, rows: Sequence[Row], count: int) -> str:
@@ -143,9 +149,24 @@ def _have(releases: Sequence[str], without: Collection[str]) -> str:
     return f": so {', '.join(words)}" if words else ""
 
 
-def _unexpected(rows: Sequence[Row]) -> list[str]:
-    columns = [result.column for row in rows for result in row.results if result.verdict is Verdict.DIFFERS]
-    return [f"not as expected on {', '.join(dict.fromkeys(columns))}"] if columns else []
+def _unexpected(rows: Sequence[Row]) -> Iterable[str]:
+    """What was observed, and what was expected, on the columns where that is not the same: those that differ alike together."""
+    found: dict[str, dict[tuple[str, str, str], list[Params]]] = {}
+    for row in rows:
+        for result in (one for one in row.results if one.verdict is Verdict.DIFFERS):
+            values = found.setdefault(result.column, {})
+            for value in seen.unexpected(result):
+                values.setdefault(value, []).append(row.params)
+    every, alike = [row.params for row in rows], dict[tuple[str, ...], list[str]]()
+    for column, values in found.items():
+        told = tuple(f"{path}{labelled(sets, every)}: {seen.spelled(observed)}; expected: {seen.spelled(expected)}"
+                     for (path, observed, expected), sets in values.items())
+        alike.setdefault(told, []).append(column)
+    for told, columns in alike.items():
+        rest = len(told) - SPELLED
+        yield _filled(f"not as expected on {', '.join(columns)}:", "  ", "    ")
+        yield from (_filled(one, "    ", "      ") for one in told[:SPELLED])
+        yield from [f"    (and {rest} more value{'s' if rest > 1 else ''})"] if rest > 0 else []
 
 
 @dataclass(frozen=True)
@@ -161,11 +182,12 @@ class Plan:
     notes: Mapping[int, str]
 
 
-def plan(section: Section, events: Sequence[strace.Event], others: Sequence[strace.Event], calls: int = CALLS) -> Plan:
-    """The calls that show a claim: around the first that another kernel answers otherwise, if there is one. others: its."""
-    theirs = strace.answers(events, others) if others else {}
-    telling = shown(events, about(section))
-    # The last call that ended with an errno of the claim; else the last one.
+def plan(section: Section, result: Result, other: Result | None, calls: int = CALLS) -> Plan:
+    """The calls that show a claim: around the first that another kernel answers otherwise, if there is one. other: its."""
+    events = result.cell.trace
+    theirs = strace.answers(events, other.cell.trace) if other and other.cell.trace else {}
+    telling = shown(events, unexpected_text(result)) or shown(events, about(section))
+    # The last call that ended with an errno that is not as expected, or should be; else with one of the claim; else the last.
     last = max(telling, default=len(events) - 1)
     kept, left_out = strace.cut(events, min(theirs, default=last), calls, [*telling, *theirs])
     count = f"{len(kept)} of {len(events)} calls; left out: {left_out}" if left_out else \
@@ -173,11 +195,17 @@ def plan(section: Section, events: Sequence[strace.Event], others: Sequence[stra
     return Plan(tuple(kept), f"({count})", {number: theirs[number] for number in kept if number in theirs})
 
 
+def unexpected_text(result: Result) -> str:
+    """What a result has that is not expected of it, and what is: nothing where all is as expected."""
+    return " ".join(part for _, *values in seen.unexpected(result) for part in values) if (
+        result.verdict is Verdict.DIFFERS) else ""
+
+
 def trace_text(matrix: Matrix, section: Section, decider: Decider, calls: int) -> str:
     """The deciding kernel's calls, below a line on it, and what another kernel answered where it answered otherwise."""
     column = next(one for one in matrix.columns if one.column == decider.result.column)
     events = decider.result.cell.trace
-    found = plan(section, events, decider.other.cell.trace if decider.other else (), calls)
+    found = plan(section, decider.result, decider.other, calls)
     params = " ".join(f"{name}={spelled(value)}" for name, value in decider.row.params.items())
     other = decider.other.release if decider.other else ""
     notes = {number: f"on {other}: {answer}" for number, answer in found.notes.items()}

@@ -63,7 +63,7 @@ class Lowest:
 
     release: "" when there is none, as the highest one is not good. columns: that show it to be good. before: the releases right
     below down to the first that is known, newest first, each with what it is. silent: columns of good releases about which
-    nothing is known. earlier: releases that are good all the same, below one that is not.
+    nothing is known. earlier: releases that are good all the same, below one that is not. highest: the last one that was asked.
     """
 
     release: str
@@ -71,6 +71,7 @@ class Lowest:
     before: tuple[tuple[str, Support], ...]
     silent: tuple[str, ...]
     earlier: tuple[str, ...]
+    highest: str = ""
 
 
 def decide(design: Design, evidence: Iterable[Evidence]) -> list[Decision]:
@@ -114,7 +115,7 @@ def lowest(decisions: Iterable[Decision]) -> Lowest:
     silent = tuple(one.column for _, _, columns in good for one in columns if one.support is Support.UNKNOWN)
     showing = tuple(one.column for _, _, columns in good[:1] for one in columns if one.support is Support.SUPPORTED)
     earlier = tuple(release for release, state, _ in states if state is Support.SUPPORTED)
-    return Lowest(good[0][0] if good else "", showing, tuple(before), silent, earlier)
+    return Lowest(good[0][0] if good else "", showing, tuple(before), silent, earlier, next(reversed(by_release), ""))
 
 
 def _state(columns: Sequence[Decision]) -> Support:
@@ -122,10 +123,12 @@ def _state(columns: Sequence[Decision]) -> Support:
     return next(one for one in (Support.UNSUPPORTED, Support.SUPPORTED, Support.UNKNOWN) if one in found)
 
 
-def text(design: Design, decisions: Sequence[Decision], width: int, aside: Sequence[Decision] = ()) -> str:
+def text(design: Design, decisions: Sequence[Decision], width: int, aside: Sequence[Decision] = (),
+         chosen: bool = False) -> str:
     """A line for each column, what is missing and why it matters, what is not known, and the lowest good release.
 
-    aside: of the decisions those that count for nothing, as nobody asked for them and not all was run there.
+    aside: of the decisions those that count for nothing, as nobody asked for them and not all was run there. chosen: whether
+    these are only the columns that somebody asked for.
     """
     counted = [decision for decision in decisions if decision not in aside]
     parts = [fill(f"{design.name}: {design.title}", width, rest="  "), _table(design, decisions, width)]
@@ -136,7 +139,7 @@ def text(design: Design, decisions: Sequence[Decision], width: int, aside: Seque
     parts += [_missing(reliance, decisions, width) for reliance in design.reliances
               if any(miss.reliance == reliance and miss.known for decision in decisions for miss in decision.misses)]
     parts += _unknown(design, counted, width)
-    return "\n\n".join([*parts, fill(conclusion(lowest(counted)), width)]) + "\n"
+    return "\n\n".join([*parts, fill(conclusion(lowest(counted), chosen), width)]) + "\n"
 
 
 def _table(design: Design, decisions: Sequence[Decision], width: int) -> str:
@@ -207,27 +210,55 @@ def _sets(sets: Sequence[Params], every: Sequence[Params]) -> str:
     return f" [{label(sets, every)}]" if len(sets) < len(every) else ""
 
 
-def conclusion(found: Lowest) -> str:
-    """The lowest good release in a sentence, as uncertain as the evidence is."""
-    unknown = ", ".join(release for release, state in reversed(found.before) if state is Support.UNKNOWN)
-    known, state = found.before[-1] if found.before and found.before[-1][1] is not Support.UNKNOWN else ("", Support.UNKNOWN)
-    told = [f"Good from {found.release} on ({', '.join(found.columns)}): that release and all later ones are."]
-    if not found.release:
-        highest = [f"the highest, {release}, is {'bad' if one is Support.UNSUPPORTED else 'not known'}"
-                   for release, one in found.before[:1]]
-        told = [": ".join(["There is no release from which all later ones are good", *highest]) + "."]
-    elif state is Support.UNSUPPORTED:
-        dark = f" and nothing is known of {unknown}" if unknown else ""
-        told.append(f"{known} is bad{dark}: the change lies between {known} and {found.release}.")
-    elif known:
-        told.append(f"Nothing is known of {unknown}; {known} is good.")
-    elif unknown:
-        told.append(f"Nothing is known of {unknown}, and no older release was asked: it may be good from earlier on.")
-    else:
-        told.append("No older release was asked: it may be good from earlier on.")
+def conclusion(found: Lowest, chosen: bool = False) -> str:
+    """The lowest good release in a sentence, as uncertain as the evidence is.
+
+    chosen: whether somebody chose the columns, so that they tell nothing of releases beside theirs.
+    """
+    told = [_of_chosen(found) if chosen else _of_all(found), _below(found, chosen) if found.release else ""]
     if found.earlier:
         told.append(f"Good too, but with a later one that is bad or not known: {', '.join(found.earlier)}.")
     if found.silent:
         told.append(f"Not all that is required is known of {', '.join(found.silent)};"
                     " another column of the same release is good.")
-    return " ".join(told)
+    return " ".join(filter(None, told))
+
+
+def _of_all(found: Lowest) -> str:
+    """What there is to say of every release from some one on."""
+    if found.release:
+        return f"Good from {found.release} on ({', '.join(found.columns)}): that release and all later ones are."
+    return ": ".join(["There is no release from which all later ones are good", *_highest(found)]) + "."
+
+
+def _of_chosen(found: Lowest) -> str:
+    """The same of the releases of columns that were asked for, and of no other."""
+    if found.release:
+        lowest_good = f"{found.release} ({', '.join(found.columns)})"
+        alone = found.release == found.highest
+        span = f"good on {lowest_good}" if alone else f"all from {lowest_good} to {found.highest} are good"
+        return f"Of the columns asked for, {span}: other releases may be bad."
+    told = [f"Of the columns asked for, {highest}." for highest in _highest(found)]
+    return "".join(told) or "None of the columns asked for counts."
+
+
+def _below(found: Lowest, chosen: bool) -> str:
+    """What the releases below the lowest good one are."""
+    unknown = ", ".join(release for release, state in reversed(found.before) if state is Support.UNKNOWN)
+    known, state = found.before[-1] if found.before and found.before[-1][1] is not Support.UNKNOWN else ("", Support.UNKNOWN)
+    if state is Support.UNSUPPORTED:
+        dark = f" and nothing is known of {unknown}" if unknown else ""
+        return f"{known} is bad{dark}: the change lies between {known} and {found.release}."
+    dark = f"Nothing is known of {unknown}" if unknown else ""
+    if known:
+        return f"{dark}; {known} is good."
+    if chosen:
+        return f"{dark}." if dark else ""
+    return f"{dark}, and no older release was asked: it may be good from earlier on." if dark else (
+        "No older release was asked: it may be good from earlier on.")
+
+
+def _highest(found: Lowest) -> list[str]:
+    """What keeps every release from being the lowest, if any was asked."""
+    return [f"the highest, {release}, is {'bad' if state is Support.UNSUPPORTED else 'not known'}"
+            for release, state in found.before[:1]]

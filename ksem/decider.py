@@ -13,7 +13,7 @@ from ksem import seen, strace
 from ksem.agreement import errnos
 from ksem.guest.case import Params, expected_by, rules_of
 from ksem.matrix import Matrix, Row, Section
-from ksem.model import Evidence, KsemError, Result
+from ksem.model import Evidence, KsemError, Result, Verdict
 from ksem.seen import Values
 
 # Words that say nothing of what a sentence is about.
@@ -39,15 +39,25 @@ def decider_of(matrix: Matrix, section: Section, rows: Sequence[Row], on: str = 
     """The kernel that decides: the first one that does as the newest does; where all agree, the newest. One that was booted by
     itself decides before a machine's.
 
-    Of parameter sets one in which kernels differ, then one that the case says is shown, then one that a cited change is about,
-    then the one that the claim speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
+    A kernel that does what is not expected of it decides before all, the newest one. Of parameter sets one in which that is so,
+    then one in which kernels differ, then one that the case says is shown, then one that a cited change is about, then the one
+    that the claim speaks of. Raises KsemError when nothing is known. on: the column that is to be taken.
     """
-    found = [decider for row in rows for decider in deciders(row, matrix.columns, [on])]
+    names = [on] if on else ["", *_unexpected(rows)]
+    found = [decider for row in rows for decider in deciders(row, matrix.columns, names)]
     if not found:
         raise nothing_of(section, rows, on)
     meant = section.behaviour.case.shown_with.items()
-    return max(found, key=lambda one: (one.other is not None, meant <= one.row.params.items(),
-                                       _is_cited(section, one.row.params), *_spoken_of(section, one)))
+    return max(found, key=lambda one: (one.result.verdict is Verdict.DIFFERS, one.other is not None,
+                                       meant <= one.row.params.items(), _is_cited(section, one.row.params),
+                                       *_spoken_of(section, one)))
+
+
+def _unexpected(rows: Sequence[Row]) -> list[str]:
+    """The newest column that does what is not expected of it, if there is one that others can run again."""
+    numbers = [number for row in rows for number, result in enumerate(row.results)
+               if result.verdict is Verdict.DIFFERS and result.cell.trace and result.column != "local"]
+    return [rows[0].results[max(numbers)].column] if numbers else []
 
 
 def nothing_of(section: Section, rows: Sequence[Row], on: str) -> KsemError:

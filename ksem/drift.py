@@ -7,7 +7,7 @@ most 72 columns wide: made for a mail to who maintains the pages. What no kernel
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ksem import cite
 from ksem.decider import decider_of
@@ -55,16 +55,29 @@ def text(matrix: Matrix, wanted: Collection[str] = (), calls: int = CALLS) -> st
     """The list, by page; first how long it is."""
     found = by_page(matrix, wanted)
     confirmed = sum(is_confirmed(section) for sections in found.values() for section in sections)
-    total = sum(map(len, found.values()))
     releases = list(dict.fromkeys(column.release for column in matrix.columns))
     span = f"{releases[0]} to {releases[-1]}" if len(releases) > 1 else "".join(releases)
-    counted = [f"{number} {what}{'' if number == 1 else 's'}" for number, what in ((total, "claim"), (len(found), "page"))]
-    parts = [_filled(f"{' about '.join(counted)} where documentation says something else than kernels do, or says nothing;"
+    parts = [_filled(f"{_counted(found)} where documentation says something else than kernels do, or says nothing;"
                      f" {confirmed} of them confirmed on Linux {span}.")]
     for page, sections in found.items():
         parts.append(f"{ascii_only(page)}\n{'=' * len(page)}")
         parts += [entry(matrix, section, calls) for section in sections]
     return "\n\n".join(parts) + "\n"
+
+
+def _counted(found: Mapping[str, Sequence[Section]]) -> str:
+    """How many claims there are, about how many pages: those about none in particular are told apart."""
+    total, elsewhere = sum(map(len, found.values())), len(found.get(NOWHERE, ()))
+    claims, pages = _number(total, "claim"), _number(len(found.keys() - {NOWHERE}), "page")
+    if not elsewhere:
+        return f"{claims} about {pages}"
+    if elsewhere == total:
+        return f"{claims} about {NOWHERE}"
+    return f"{claims}, {total - elsewhere} about {pages} and {elsewhere} about {NOWHERE},"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def entry(matrix: Matrix, section: Section, calls: int = CALLS) -> str:

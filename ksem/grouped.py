@@ -21,15 +21,16 @@ _UNSUPPORTED = "unsupported: "
 Numbers = tuple[int, ...]
 
 
-def blocks(found: Agreement, every: Sequence[Params], expected: Collection[str], width: int) -> list[str]:
-    """The lines on each group. every: all parameter sets that it is about. expected: kernels of which all is as expected."""
+def blocks(found: Agreement, every: Sequence[Params], odd: Collection[tuple[str, str]], width: int) -> list[str]:
+    """The lines on each group. every: all parameter sets that it is about. odd: kernels, each with a leaf that is not as
+    expected of it."""
     together, lines = _together(found), []
     above: Group | None = None
     for group in found.groups:
         new = [numbers for numbers in together if above is None or group.values[numbers[0]] != above.values[numbers[0]]]
         # A single line is repeated: what stands by itself is read more easily.
         is_shorter = len(new) < len(together) - 1
-        told, rest = _told(found, group, every, new if is_shorter else together, all(name in expected for name in group.names))
+        told, rest = _told(found, group, every, new if is_shorter else together, odd)
         lines += [_filled(f"{kernels(group.names, found.order)}{', as above but' if is_shorter else ''}:", width, "  ", "    "),
                   *(_filled(one, width, "    ", "      ") for one in told),
                   *([f"    (and {rest} more value{'s' if rest > 1 else ''})"] if rest else [])]
@@ -54,29 +55,43 @@ def _together(found: Agreement) -> list[Numbers]:
 
 
 def _told(found: Agreement, group: Group, every: Sequence[Params], together: Sequence[Numbers],
-          expected: bool) -> tuple[list[str], int]:
-    """What a group shows at some places, and how many more values there are. Of what other kernels only lack, many values are
-    no more than as expected."""
+          odd: Collection[tuple[str, str]]) -> tuple[list[str], int]:
+    """What a group shows at some places, and how many more values there are. Of what other kernels only lack, many values, or
+    some that there is no room for, are no more than as expected."""
+    had = [number for numbers in together for number in numbers if _is_had(found, group, number)
+           and not any((name, found.places[number].path) in odd for name in group.names)]
+    room = max(SPELLED, found.telling)
+    told = _spelled(found, group, together, ())
+    summed = had if len(had) > SPELLED or len(told) > room else []
+    if summed:
+        told = _spelled(found, group, together, summed)
     lacking: dict[str, list[Params]] = {}
-    had = [number for numbers in together for number in numbers if expected and _is_had(found, group, number)]
-    summed = set(had) if len(had) > SPELLED else set()
-    told: list[tuple[int, str]] = []
     for numbers in together:
-        value = group.values[numbers[0]]
-        if value.startswith(_UNSUPPORTED):
-            lacking.setdefault(value, []).extend(params for number in numbers for params in found.places[number].sets)
-            continue
-        shown = [found.places[number] for number in numbers if number not in summed and (
-            value != seen.ABSENT or not _is_told_otherwise(found, group, found.places[number]))]
-        if shown:
-            told.append((len(shown), f"{_named([place.path for place in shown])}{shown[0].label}: {seen.spelled(value)}"))
+        if group.values[numbers[0]].startswith(_UNSUPPORTED):
+            lacking.setdefault(group.values[numbers[0]], []).extend(
+                params for number in numbers for params in found.places[number].sets)
     whole = [f"{_label(sets, every)}: {value}" for value, sets in lacking.items()]
     if summed:
-        sets = [params for number in had for params in found.places[number].sets]
-        whole.append(f"{_label(sets, every)}: supported, {len(had)} values as expected")
-    room = max(SPELLED, found.telling)
+        sets = [params for number in summed for params in found.places[number].sets]
+        whole.append(f"{_label(sets, every)}: supported, {_values(len(summed))} as expected")
     lines = [one.removeprefix(": ") for one in [*whole, *(text for _, text in told[:room])]]
     return lines, sum(count for count, _ in told[room:])
+
+
+def _spelled(found: Agreement, group: Group, together: Sequence[Numbers], summed: Collection[int]) -> list[tuple[int, str]]:
+    """A line for each of some values that a group shows, with how many places it is about. summed: places that are left out."""
+    told = []
+    for numbers in together:
+        value = group.values[numbers[0]]
+        shown = [found.places[number] for number in numbers if number not in summed and (
+            value != seen.ABSENT or not _is_told_otherwise(found, group, found.places[number]))]
+        if shown and not value.startswith(_UNSUPPORTED):
+            told.append((len(shown), f"{_named([place.path for place in shown])}{shown[0].label}: {seen.spelled(value)}"))
+    return told
+
+
+def _values(count: int) -> str:
+    return f"{count} value{'' if count == 1 else 's'}"
 
 
 def _is_had(found: Agreement, group: Group, number: int) -> bool:

@@ -63,10 +63,15 @@ def why_unknown(cell: Cell | None) -> str:
     return f"{status}: {reason}" if reason else status
 
 
+def unexpected(result: Result, absent: str = ABSENT) -> list[tuple[str, str, str]]:
+    """Every value that is not the expected one: its leaf, what was seen and what is expected. absent: for what is not there."""
+    actual, right = leaves(result.cell.observation), leaves(result.expected)
+    return [(path, actual.get(path, absent), right.get(path, absent))
+            for path in {**right, **actual} if right.get(path) != actual.get(path)]
+
+
 def difference(result: Result) -> str:
     """Every value that is not the expected one, with the source of the expectation."""
-    actual, right = leaves(result.cell.observation), leaves(result.expected)
     lines = [f"{result.cell.case} on {result.column} ({result.release}) differs:"]
-    lines += [f"  {path}: expected {right.get(path, 'nothing')}, observed {actual.get(path, 'nothing')}"
-              for path in {**right, **actual} if right.get(path) != actual.get(path)]
+    lines += [f"  {path}: expected {right}, observed {actual}" for path, actual, right in unexpected(result, "nothing")]
     return "\n".join([*lines, f"  the expectation's source: {result.cites}"] if result.cites else lines)

@@ -103,6 +103,8 @@ def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> 
             file = folder / f"{case}.json"
             if known is not None and file not in known:
                 known[file] = _traces(file)
+            if known is not None:
+                _check_traces(file, known[file], entries, path)
             cells += [_cell(case, fields, None if known is None else known[file]) for fields in entries]
         return Evidence(column, release, environment, tuple(cells), remark=remark)
     except Unreadable:
@@ -110,6 +112,13 @@ def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> 
     except (KeyError, TypeError, ValueError, AttributeError, OSError, KsemError) as error:
         raise Unreadable(f"{path} is no results file of ksem ({type(error).__name__}: {error!s:.200}): "
                          "restore it from version control or move it away") from None
+
+
+def _check_traces(file: Path, traces: Mapping[str, Any], entries: Iterable[Any], path: Path) -> None:
+    """Raise Unreadable when a file of traces lacks one that a column's file has cells of, as when only that file was copied."""
+    if any("trace" in fields and fields["trace"] not in traces for fields in entries):
+        raise Unreadable(f"{file} {'lacks a trace that' if file.exists() else 'is missing, which'} {path} refers to: copy it"
+                         f" from where that was made, or move {path.name} away and run its column again")
 
 
 def entry(cell: Cell, trace: Sequence[str]) -> Entry:

@@ -63,7 +63,7 @@ ALLOWED = {
     "ksem.strace": ("ksem.guest.syscalls", "ksem.wrap"),
     "ksem.grouped": (CASE, "ksem.agreement", "ksem.matrix", "ksem.seen", "ksem.wrap"),
     "ksem.cite": (MODEL, CASE, "ksem.agreement", "ksem.decider", "ksem.grouped", "ksem.history", "ksem.matrix",
-                  "ksem.selection", "ksem.strace", "ksem.wrap"),
+                  "ksem.seen", "ksem.selection", "ksem.strace", "ksem.wrap"),
     "ksem.drift": (MODEL, "ksem.cite", "ksem.decider", "ksem.matrix", "ksem.wrap"),
     "ksem.catalog": (MODEL, CASE, "ksem.filesystems", "ksem.guest.syscalls", "ksem.kernels", "ksem.backends"),
     "ksem.kernels": (MODEL, "ksem.kernels", "ksem.bzimage", "ksem.cache", "ksem.initramfs"),

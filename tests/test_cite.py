@@ -122,7 +122,7 @@ def test_a_kernel_booted_by_itself_decides_before_a_machine() -> None:
     told = text(made(RULES, machine("5.10.6", "old", "EROFS"), OLD, machine("6.12.3", "new", "0"), NEW, NEWEST))
     assert "ksem run debian-6.12.3 " in told
     assert "(on 5.10.7: -1 EPERM)" in told
-    told = text(made(RULES, OLD, machine("6.1.60", "old", "EROFS"), machine("6.12.1", "new", "0"), NEW, NEWEST))
+    told = text(made(RULES, OLD, machine("6.1.40", "old", "EROFS"), machine("6.12.1", "new", "0"), NEW, NEWEST))
     assert "ksem run debian-6.12.3 " in told
     assert "(on 5.10.7: -1 EPERM)" in told
     # What no other tells, a machine does.
@@ -135,9 +135,43 @@ def test_a_kernel_booted_by_itself_decides_before_a_machine() -> None:
 def test_what_is_not_as_expected_is_said() -> None:
     told = text(made(RULES, column("6.12.3", "old", call())))
     assert "  6.12.3 does not agree with the claim\n" in told
-    assert "  not as expected on debian-6.12\n" in told
+    assert "  not as expected on debian-6.12:\n    is: old; expected: new\n" in told
     both = [column(release, "old", call()) for release in ("6.12.3", "7.3.4")]
     assert "  6.12.3, 7.3.4 agree with each other, not with the claim\n" in text(made(RULES, *both))
+
+
+def test_what_is_not_as_expected_is_told_with_the_expectation_and_a_trace_of_it() -> None:
+    """Also where other parameter sets are the ones that the claim speaks of, and where it is not the newest kernel."""
+    rules = case({"is": "EPERM"}, claim="With ro it is EPERM.", params=SETS, shown_with={"flag": "ro"})
+    columns = [seen_with("6.1.1", "EPERM", "EPERM"), seen_with("6.2.1", "EPERM", "EIO"), seen_with("6.3.1", "EPERM", "EPERM")]
+    wrong = "  not as expected on debian-6.2:\n    is [flag=nosuid]: EIO; expected: EPERM\n"
+    for seen in (columns[1:2], columns):
+        told = text(made(rules, *seen))
+        assert wrong in told
+        assert "On Linux 6.2.1, qemu:\n  with flag=nosuid\n  (1 call)\n" in told
+        assert "= -1 EIO\n" in told
+    assert wrong not in text(made(rules, *columns), sets=[{"flag": "ro"}])
+    assert "On Linux 6.1.1, qemu:\n  with flag=nosuid\n" in text(made(rules, *columns), on="debian-6.1")
+
+
+def test_the_calls_that_are_shown_are_of_the_value_that_is_not_as_expected() -> None:
+    events = [call("chown", "EIO", arguments=['"a"']), *(call("mkdir", "EPERM", arguments=['"b"']) for _ in range(9))]
+    rules = case({"is": "so"}, claim="It is EPERM.")
+    told = text(made(rules, evidence("debian-6.1", "6.1.1", cell({"is": "EIO"}, trace=tuple(events)))), calls=1)
+    assert '    chown("a") = -1 EIO\n' in told
+    told = text(made(rules, evidence("debian-6.1", "6.1.1", cell({"is": "so"}, trace=tuple(events)))), calls=1)
+    assert '    mkdir("b") = -1 EPERM\n' in told
+
+
+def test_columns_that_differ_alike_are_told_once_and_of_many_values_some() -> None:
+    values = {str(number): str(number) for number in range(9)}
+    odd = dict.fromkeys(values, "odd")
+    columns = [evidence(f"debian-{release}", release, cell(one, trace=(call(),))) for release, one in (
+        ("6.1.1", odd), ("6.2.1", odd), ("6.3.1", {**values, "3": ""}), ("6.4.1", {"was": "so"}))]
+    told = text(made(case(values), *columns))
+    assert "  not as expected on debian-6.1.1, debian-6.2.1:\n    0: odd; expected: 0\n    1: odd; expected: 1\n" in told
+    assert "    5: odd; expected: 5\n    (and 3 more values)\n  not as expected on debian-6.3.1:\n    3: (nothing); ex" in told
+    assert "  not as expected on debian-6.4.1:\n    0: absent; expected: 0\n" in told
 
 
 def test_on_how_many_releases_it_is_as_expected_is_said_first() -> None:
@@ -263,8 +297,31 @@ def test_what_only_some_kernels_support_is_as_expected_or_is_listed() -> None:
     assert ("  5.10.7:\n    [flag=ro]: unsupported: no call\n  6.1.7:\n    [flag=ro]: supported, 9 values as expected\n"
             in text(made(rules, lacks, has)))
     odd = text(made(rules, lacks, many("6.1.7", {**values, "3": "odd"}, values)))
-    assert "    3 [flag=ro]: odd\n    4 [flag=ro]: 4\n    5 [flag=ro]: 5\n    (and 3 more values)\n" in odd
-    assert "as expected\n" not in odd
+    assert "  6.1.7:\n    [flag=ro]: supported, 8 values as expected\n    3 [flag=ro]: odd\n  not as expected on" in odd
+
+
+def test_what_others_merely_lack_is_no_difference_beside_those_that_are() -> None:
+    """Three values in which 6.1.7 differs, and four that are only there because it has the call."""
+    had = {f"b{number}": str(number) for number in range(4)}
+    new, old = ({f"a{number}": f"{age}{number}" for number in range(3)} for age in ("new", "old"))
+    rules = case((Rule(lambda flag: had if flag == "ro" else new, since="6.6", cites="abc"),
+                  Rule(lambda flag: had if flag == "ro" else old)), params=SETS)
+    told = text(made(rules, many("5.10.7", None, new), many("6.1.7", had, old), many("6.12.3", had, new)))
+    assert "more value" not in told
+    assert "  6.1.7:\n    [flag=ro]: supported, 4 values as expected\n    a0 [flag=nosuid]: old0\n" in told
+    few = text(made(rules, many("5.10.7", None, new), many("6.1.7", {"b0": "0"}, old), many("6.12.3", {"b0": "0"}, new)))
+    assert "  6.1.7:\n    a0 [flag=nosuid]: old0\n    b0 [flag=ro]: 0\n" in few
+
+
+def test_where_not_all_parameter_sets_could_be_run_is_said_with_how_many_releases_agree() -> None:
+    values = {"is": "so"}
+    whole = [many(release, values, values) for release in ("6.1.7", "6.2.7")]
+    told = " ".join(text(made(case(params=SETS), many("5.10.7", None, values), *whole)).split())
+    assert "as expected on 3 of 3 releases (all 2 parameter sets on 2 of them, some on 5.10.7); where they differ:" in told
+    odd = " ".join(text(made(case(params=SETS), many("5.10.7", None, {"is": "odd"}), *whole)).split())
+    assert "as expected on 2 of 3 releases (all 2 parameter sets on 2 of them, some on 5.10.7); where" in odd
+    none = " ".join(text(made(case(params=SETS), many("5.10.7", None, values), many("6.1.7", values, None))).split())
+    assert "as expected on 2 of 2 releases (all 2 parameter sets on none of them, some on 5.10.7, 6.1.7); where" in none
 
 
 def test_of_many_groups_each_tells_what_is_not_as_the_one_above() -> None:
@@ -442,6 +499,15 @@ def test_drift_lists_what_is_documented_otherwise_by_page() -> None:
     assert "1 of them confirmed on Linux 5.10.7 to\n6.12.3." in told
     assert "\nchown(2)\n========\n\narea.thing\n----------\nDocumented: chown(2) does not say so.\n\nKernels: It is so." in told
     assert "\narea.dark\n---------\nDocumented: See overlayfs.rst and chown(2).\n\nKernels: It is so.\n\nNot conf" in told
+
+
+def test_claims_about_no_page_are_counted_by_themselves() -> None:
+    texts = ("Nothing says so.", "See chown(2).", "See chown(2) too.")
+    found = matrix.build([behaviour(case(documented=one), f"area.n{number}") for number, one in enumerate(texts)], [NEW])
+    told = " ".join(drift.text(found).split())
+    assert told.startswith("3 claims, 2 about 1 page and 1 about no page in particular, where documentation says something")
+    assert drift.text(found, ["chown"]).startswith("2 claims about 1 page where documentation")
+    assert drift.text(found, [drift.NOWHERE]).startswith("1 claim about no page in particular where documentation")
 
 
 def test_a_file_of_the_kernel_is_one_page_however_it_is_spelled() -> None:

@@ -88,6 +88,16 @@ def test_a_design_is_decided(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "unsupported" not in prints(capsys, "decide", "designs/made.toml", "--column", "debian-6.12")
 
 
+@pytest.mark.parametrize("chosen", [["--column", "debian-6.1"], ["--results", "results/debian-6.1.json"]])
+def test_a_design_is_decided_for_the_chosen_columns_alone(root: Path, chosen: list[str],
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    """The other column is bad, and higher."""
+    (root / "designs/made.toml").write_text(DESIGN.replace('"new"', '"old"'))
+    assert "There is no release from which all later ones are good" in prints(capsys, "decide", "made", status=1)
+    told = prints(capsys, "decide", "made", *chosen)
+    assert told.endswith("\n\nOf the columns asked for, good on 6.1.9 (debian-6.1): other releases may be bad.\n")
+
+
 def test_designs_are_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert prints(capsys, "decide").splitlines() == ["DESIGN  CLAIMS  TITLE", "made    1       A design"]
 
@@ -272,7 +282,9 @@ def test_a_kernel_that_was_merely_tried_changes_no_answer(tried: Path, command: 
                                                           capsys: pytest.CaptureFixture[str]) -> None:
     status = main(command)
     told = capsys.readouterr()
-    assert told.err.startswith("ksem: left out unless named: debian-6.9.1, local (")
+    assert told.err.splitlines(keepends=True)[0] == (
+        "ksem: left out: debian-6.9.1, local (this machine's own evidence or what vms/catalog.toml does not list counts only"
+        " when named: --column NAME)\n")
     assert main([*command, *(["--column", "*"] if command[0] != "repro" else ["--column", "local"])]) in (0, 1)
     everything = capsys.readouterr()
     assert everything.out != told.out
@@ -281,6 +293,16 @@ def test_a_kernel_that_was_merely_tried_changes_no_answer(tried: Path, command: 
         (tried / "results" / f"{name}.json").unlink()
     assert main(command) == status
     assert capsys.readouterr().out == told.out
+
+
+def test_what_a_run_on_this_machine_is_to_the_others_is_said_in_a_line(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tried / "results/debian-6.9.1.json").unlink()
+    assert main(["history"]) == 0
+    assert capsys.readouterr().err == (
+        "ksem: left out: local (this machine's own evidence counts only when named: --column local)\n")
+    assert main(["diff", "results", "results"]) == 0
+    assert capsys.readouterr().err == 2 * (
+        "ksem: left out: local (this machine's own evidence counts only when named: its file)\n")
 
 
 def test_what_is_named_is_not_left_out(tried: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -177,6 +177,24 @@ def test_the_conclusion_is_as_uncertain_as_the_evidence(found: Lowest, words: st
     assert words in conclusion(found)
 
 
+@pytest.mark.parametrize(("states", "words"), [
+    ([("6.12", GOOD)], "Of the columns asked for, good on 6.12 (c6.12): other releases may be bad."),
+    ([("6.1", GOOD), ("6.12", GOOD)], "Of the columns asked for, all from 6.1 (c6.1) to 6.12 are good: other releases may be"
+     " bad."),
+    ([("5.10", BAD), ("6.1", DARK), ("6.12", GOOD)], "Of the columns asked for, good on 6.12 (c6.12): other releases may be"
+     " bad. 5.10 is bad and nothing is known of 6.1: the change lies between 5.10 and 6.12."),
+    ([("6.1", DARK), ("6.12", GOOD)], "other releases may be bad. Nothing is known of 6.1."),
+    ([("5.10", GOOD), ("6.1", BAD)], "Of the columns asked for, the highest, 6.1, is bad. Good too, but with a later one that"),
+    ([("6.1", DARK)], "Of the columns asked for, the highest, 6.1, is not known."),
+    ([], "None of the columns asked for counts."),
+])
+def test_nothing_is_concluded_of_columns_that_nobody_asked_for(states: list[tuple[str, Support]], words: str) -> None:
+    told = conclusion(lowest(decisions(*states)), chosen=True)
+    assert told.startswith(words) or told.endswith(words)
+    assert "later ones" not in told
+    assert "earlier" not in told
+
+
 def test_the_text_says_what_is_relied_on_what_is_seen_and_why_it_matters() -> None:
     made = design()
     told = text(made, decide(made, [column("debian-6.1", "6.1", "not", "so"), column("debian-6.12", "6.12", "so", "so")]), 100)

@@ -124,6 +124,20 @@ def test_traces_that_cannot_be_read_are_refused_in_a_line(tmp_path: Path, capsys
     assert f"{CASE}.json" in refused(capsys, tmp_path / "merged", one, two)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_trace_that_was_left_behind_is_named_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                                               is_there: bool) -> None:
+    one, two = shard(tmp_path / "a", COLUMNS[1]), shard(tmp_path / "b", COLUMNS[2])
+    traces = two / "traces" / f"{CASE}.json"
+    traces.unlink()
+    if is_there:
+        traces.write_text('{"schema": 1, "traces": {}}')
+    what = "lacks a trace that" if is_there else "is missing, which"
+    assert refused(capsys, tmp_path / "merged", one, two) == (
+        f"ksem: {traces} {what} {two / 'two.json'} refers to: copy it from where that was made, or move two.json away and run"
+        " its column again\n")
+
+
 def test_a_full_disk_leaves_all_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second column has no room: the first, which has, is not written either."""
     there = shard(tmp_path / "there", evidence("one", "6.12", *CELLS[:1]))

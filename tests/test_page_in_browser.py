@@ -328,8 +328,12 @@ def citations(browser: Browser) -> dict[tuple[str, int, str], str]:
 def test_a_cell_is_cited_as_the_command_does(browser: Browser) -> None:
     """Every text that a cell of some columns has; what was not observed is told by the page alone."""
     browser.open(SMALL)
-    assert citations(browser)["mounts.changed", 0, "debian-6.1"] == CITATION
+    small_ones = citations(browser)
+    assert small_ones["mounts.changed", 0, "debian-6.1"] == CITATION
     assert cite.cite(SMALL, SMALL.sections[0], [{"fs": "tmpfs"}], on="debian-6.1") == CITATION
+    odd = cite.cite(SMALL, SMALL.sections[0], [{"fs": "ext4"}], on="debian-6.12")
+    assert "  not as expected on debian-6.12:\n    mount: ENOENT; expected: ok\n" in odd
+    assert small_ones["mounts.changed", 1, "debian-6.12"] == odd
     browser.open(own())
     found, compared = citations(browser), 0
     for section in own().sections:

@@ -128,11 +128,12 @@ def chosen(evidence: Iterable[Evidence], patterns: Sequence[str]) -> list[Eviden
     return [one for one in evidence if any(fnmatch(one.column, pattern) for pattern in patterns)]
 
 
-def listed(project: Path, evidence: Iterable[Evidence], named: Collection[str] = ()) -> list[Evidence]:
+def listed(project: Path, evidence: Iterable[Evidence], named: Collection[str] = (),
+           how: str = "--column {}") -> list[Evidence]:
     """The columns that a question is about when it names none: those of vms/catalog.toml, but for this machine's own.
 
     A kernel that somebody has tried (local, an image, an exact release) changes no answer about the others: it is left out, and
-    that is said. Where none is listed, all are meant. named: columns whose own files were named.
+    that is said. Where none is listed, all are meant. named: columns whose own files were named. how: to name one.
     """
     evidence = list(evidence)
     known = {entry.name for entry in catalog.entries(project) if entry.backend != "local"}
@@ -140,7 +141,9 @@ def listed(project: Path, evidence: Iterable[Evidence], named: Collection[str] =
         return evidence
     others = [one.column for one in evidence if one.column not in known | set(named)]
     if others:
-        say(f"ksem: left out unless named: {printable(', '.join(others))} (no column that vms/catalog.toml has for everybody)")
+        what = "this machine's own evidence" + (" or what vms/catalog.toml does not list" if others != ["local"] else "")
+        hint = how.format(others[0] if len(others) == 1 else "NAME")
+        say(f"ksem: left out: {printable(', '.join(others))} ({what} counts only when named: {printable(hint)})")
     return [one for one in evidence if one.column not in others]
 
 

@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
     extra = set() if options.column else {entry.name for entry in catalog.entries(root) if not entry.default}
     aside = [decision for decision in decisions if decision.column in extra and decision.is_partial]
     counted = [decision for decision in decisions if decision not in aside]
-    _common.show(decide.text(design, decisions, _common.width(), aside))
+    chosen = bool(options.column) or any(path.is_file() for path in options.results)
+    _common.show(decide.text(design, decisions, _common.width(), aside, chosen))
     return int(not counted or any(decision.support is not Support.SUPPORTED for decision in counted))
 
 

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     old, new = (_common.evidence_of(name, results) for name in (options.old, options.new))
     both = Path(options.old).is_dir() and Path(options.new).is_dir()
     if both:
-        old, new = (_common.listed(root, side) for side in (old, new))
+        old, new = (_common.listed(root, side, how="its file") for side in (old, new))
     pairs = _pairs(old, new, both)
     comparisons = [compare.compare(one, other, behaviours) for one, other in pairs]
     told = [compare.text(comparison, behaviours, _common.width()) for comparison in comparisons]

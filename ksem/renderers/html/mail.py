@@ -31,15 +31,15 @@ def section(matrix: Matrix, one: Section, numbered: Numbered) -> dict[str, Any]:
     release.
     """
     names = [column.column for column in matrix.columns]
-    plans: dict[tuple[int, int | None], int] = {}
+    plans: dict[tuple[int, int | None, str], int] = {}
     shown: list[list[Any]] = []
 
     def numbered_plan(decider: Decider) -> int:
         others = decider.other.cell.trace if decider.other else ()
-        key = (numbered(decider.result.cell.trace), numbered(others) if others else None)
+        key = (numbered(decider.result.cell.trace), numbered(others) if others else None, cite.unexpected_text(decider.result))
         if key not in plans:
             plans[key] = len(shown)
-            found = cite.plan(one, decider.result.cell.trace, others)
+            found = cite.plan(one, decider.result, decider.other)
             shown.append([found.kept, found.count, found.notes])
         return plans[key]
 
