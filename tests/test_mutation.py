@@ -61,10 +61,17 @@ def test_what_nobody_needs_or_looks_at_is_told(tmp_path: Path) -> None:
 def test_columns_are_asked_together(tmp_path: Path) -> None:
     """What is noticed on one kernel is needed, and each has a worker."""
     made = project.make(tmp_path, looks=case())
-    done = project.ksem(made, "run", *project.COLUMNS[::2], "--mutate", "-n", "2", "--params", "mode=448")
+    done = project.ksem(made, "run", *project.COLUMNS[::2], "--mutate", "-n", "2")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert IDLE in done.stdout
-    assert "made.looks: 2 cells, " in done.stdout
+    assert IDLE.replace("2 times", "4 times") in done.stdout
+    assert "made.looks: 4 cells, " in done.stdout
+
+
+def test_of_a_part_it_is_told_and_is_no_error(tmp_path: Path) -> None:
+    done = run(project.make(tmp_path, looks=case()), "--params", "mode=448")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "made.looks: 1 of its 2 cells, " in done.stdout
+    assert done.stdout.count("not noticed by these") == 3
 
 
 def test_a_case_explains_what_nobody_can_notice(tmp_path: Path) -> None:
