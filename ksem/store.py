@@ -189,13 +189,13 @@ def _path(directory: Path, evidence: Evidence) -> Path:
 
 
 def _stored_entries(directory: Path, fresh: Evidence, known: dict[Path, dict[str, Any]], notices: list[str]) -> list[Entry]:
-    """What is stored of the same kernel in the same environment; what else is there is noticed."""
+    """What is stored of the same kernel in the same environment; what else is there, or lacks its trace, is noticed."""
     path = _path(directory, fresh)
     if not path.exists():
         return []
     try:
         data = _load(path)
-        old = _column(path, data, known)
+        old = _column(path, data, None)
     except Unreadable as problem:
         notices.append(f"{problem}; set aside as {_set_aside(path).name}")
         return []
@@ -203,7 +203,15 @@ def _stored_entries(directory: Path, fresh: Evidence, known: dict[Path, dict[str
         notices.append(f"{path.name}: {len(old.cells)} cells of another kernel or environment are replaced")
         return []
     names = (fields.get("trace", "") for entries in data["cells"].values() for fields in entries)
-    return [_entry(cell, name) for cell, name in zip(old.cells, names, strict=True)]
+    folder = path.parent / _folder(fresh.column)
+    entries = [_entry(cell, name) for cell, name in zip(old.cells, names, strict=True)]
+    kept = [one for one in entries if not one.trace or one.trace in known.get(folder / f"{one.case}.json", ())]
+    if len(kept) < len(entries):
+        cases = ", ".join(sorted({one.case for one in entries} - {one.case for one in kept})) or "some cases"
+        count = len(entries) - len(kept)
+        notices.append(f"{path.name}: {count} cells lack their traces and are to be run again ({cases:.150});"
+                       f" as it was it is set aside as {_set_aside(path).name}")
+    return kept
 
 
 def _same(old: Evidence, fresh: Evidence) -> bool:

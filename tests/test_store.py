@@ -221,7 +221,26 @@ def test_a_column_of_the_future_asks_for_a_newer_ksem(tmp_path: Path) -> None:
         store.read(tmp_path)
 
 
-@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
+@pytest.mark.parametrize("text", [None, *UNREADABLE_TRACES.values()], ids=["gone", *UNREADABLE_TRACES])
+def test_cells_whose_traces_are_lost_take_no_others_along(tmp_path: Path, text: str | None) -> None:
+    """Whichever case is run when that is found."""
+    kept, lost = (cell({"is": 1}, name=name, trace=TRACE) for name in ("area.kept", "area.lost"))
+    store.write(tmp_path, [evidence("one", "6.12", kept, lost)], ["area.kept", "area.lost"])
+    before = (tmp_path / "one.json").read_bytes()
+    (tmp_path / "traces/area.lost.json").unlink()
+    if text is not None:
+        put(tmp_path / "traces/area.lost.json", text)
+    fresh = cell({"is": 2}, name="area.new")
+    notices = store.write(tmp_path, [evidence("one", "6.12", fresh)], ["area.kept", "area.lost", "area.new"])
+    assert store.read_column(tmp_path / "one.json").cells == (kept, fresh)
+    assert "1 cells lack their traces and are to be run again (area.lost)" in notices[-1]
+    assert (tmp_path / "one.json.aside-1").read_bytes() == before
+
+
+WITHOUT_COLUMNS = {name: text for name, text in UNREADABLE.items() if not name.startswith("a trace")}
+
+
+@pytest.mark.parametrize("text", WITHOUT_COLUMNS.values(), ids=WITHOUT_COLUMNS.keys())
 def test_a_column_that_cannot_be_read_is_set_aside_and_not_overwritten(tmp_path: Path, text: str) -> None:
     fresh = evidence("one", "6.12", cell({"is": 1}, trace=TRACE))
     for number in (1, 2):
