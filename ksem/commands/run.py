@@ -176,7 +176,7 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
 
 def _with_problems(evidence: Iterable[Evidence], columns: Iterable[Column], problems: Mapping[str, Unavailable],
                    behaviours: Iterable[catalog.Behaviour]) -> list[Evidence]:
-    """Evidence with what kept columns from being run now; one without any evidence is there all the same."""
+    """Evidence with what kept columns from being run now: what was seen of them before is not what this run saw."""
     found = {one.column: one for one in evidence}
     for column in columns:
         problem = problems.get(column.name)
@@ -185,7 +185,7 @@ def _with_problems(evidence: Iterable[Evidence], columns: Iterable[Column], prob
         text = str(problem).removeprefix(f"{column.name}: ")
         known = found.get(column.name, Evidence(column.name, _series_of(column), {}, ()))
         cells = tuple(Cell(one.name, params, "lost") for one in behaviours for params in combinations(one.case))
-        found[column.name] = dataclasses.replace(known, problem=text, cells=cells if problem.lost else known.cells)
+        found[column.name] = dataclasses.replace(known, problem=text, cells=cells if problem.lost else ())
     return list(found.values())
 
 
