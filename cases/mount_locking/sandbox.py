@@ -57,8 +57,8 @@ def expected(last):
 
 
 CASE = Case(
-    claim="The mounts of a rootless sandbox can be undone by its inhabitant, unless one more unshare of user and mount"
-          " namespace comes before it, or it has no capabilities.",
+    claim="The mounts of a rootless sandbox can be undone by its inhabitant, unless one more unshare of a user namespace comes"
+          " before it, which with a mount namespace locks them, or it has no capabilities.",
     cites=(
         "mount_namespaces(7), 'Restrictions on mount namespaces'",
         "user_namespaces(7), 'Capabilities'",

@@ -47,7 +47,7 @@ def table(source, target, between_filesystems):
 
 CASE = Case(
     claim="Between store, /tmp and a read-only root that were bound onto themselves rename and link are EXDEV, though they lie"
-          " on one filesystem.",
+          " on one filesystem; link into the read-only root is EROFS before that.",
     cites=(
         "rename(2), 'ERRORS', EXDEV: not across mounts, even of the same filesystem; link(2), the same",
         "do_renameat2() and do_linkat() in fs/namei.c: filename_create() asks the target's mount for write access",

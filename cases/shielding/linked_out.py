@@ -2,7 +2,7 @@
 
 A hard link is a second way to a file, past every directory above the first. To make one takes no right to the file in the
 standard. With fs.protected_hardlinks, which distributions turn on, it takes its ownership, CAP_FOWNER over it, or a file that
-is regular, without set-id bits, and both readable and writable to the caller. So a stranger can carry out what he could read
+is regular, no set-id program, and both readable and writable to the caller. So a stranger can carry out what he could read
 and change anyway, and nothing that would lend him another's rights (EPERM). Its owner can, and so can who is root of a user
 namespace that maps owner and group.
 
@@ -50,8 +50,8 @@ def table(caller, by_descriptor):
 
 
 CASE = Case(
-    claim="With fs.protected_hardlinks a stranger can link only regular files without set-id bits that he may read and write"
-          " (EPERM); a descriptor is enough to link from since 6.10.",
+    claim="With fs.protected_hardlinks a stranger can link only regular files that he may read and write, and no set-id"
+          " programs (EPERM); a descriptor is enough to link from since 6.10.",
     cites=(
         "proc_sys_fs(5), /proc/sys/fs/protected_hardlinks",
         "may_linkat() and safe_hardlink_source() in fs/namei.c",
