@@ -174,8 +174,13 @@ def write_entries(directory: Path, fresh: Iterable[tuple[Evidence, Sequence[Entr
 
 def check(directory: Path) -> None:
     """Raise KsemError when evidence could not be stored there. Nothing is made yet."""
-    there = next(path for path in (directory, *directory.parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    try:
+        there = next(path for path in (directory, *directory.parents) if path.exists())
+        usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    except PermissionError:
+        # Somebody else's directory is above it.
+        usable = False
+    if not usable:
         raise KsemError(f"{directory} cannot be written to: give another one with --results")
 
 

@@ -289,6 +289,15 @@ def test_a_column_whose_traces_cannot_be_read_is_not_read_without_them(tmp_path:
         store.read(tmp_path)
 
 
+def test_a_directory_that_nobody_may_look_into_is_none_for_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(KsemError, match="cannot be written to: give another one with --results"):
+        store.check(tmp_path / "results")
+
+
 def test_a_full_disk_leaves_the_evidence_as_it_was(tmp_path: Path) -> None:
     old = evidence("one", "6.12", cell({"is": 1}, {"n": 1}, trace=TRACE))
     store.write(tmp_path, [old], [CASE])
