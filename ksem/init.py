@@ -16,7 +16,7 @@ from typing import Any
 
 from ksem.guest import program
 from ksem.guest.executor import CALL_SIZE, CLONE, CLOSE, DUP2, OPEN, PRCTL, RESULT_AT, SIZE, Earlier
-from ksem.guest.native import KEEP, MAKE, SET_CHILD_SUBREAPER, SET_PDEATHSIG
+from ksem.guest.native import KEEP, MAKE, SET_CHILD_SUBREAPER, SET_PDEATHSIG, SIGNALS
 from ksem.guest.proxy import BASE, BELL, LOOP, MAILBOX, PROXY, RUNG
 
 # What is executed when there can be no proxy.
@@ -30,8 +30,7 @@ _MS_BIND, _MS_MOVE = 4096, 8192
 _O_RDWR, _O_CLOEXEC, _READ_WRITE, _SHARED_FIXED, _SIGCHLD, _SIGKILL = 2, 0o2000000, 3, 0x11, 17, 9
 # What the file of that memory is called while it is mapped.
 _KEPT = 250
-# All signals but the two that are libc's own.
-_BLOCKED = struct.pack("<Q", ~(3 << 31) & (1 << 64) - 1)
+_BLOCKED = sum(1 << number - 1 for number in SIGNALS).to_bytes(8, "little")
 # What is mounted anew on a root, and not taken along.
 _MOUNTED = (("dev", "devtmpfs"), ("proc", "proc"), ("sys", "sysfs"))
 _EXIT = bytes.fromhex("b83c000000 bf01000000 0f05")

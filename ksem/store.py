@@ -210,13 +210,16 @@ def _stored_entries(directory: Path, fresh: Evidence, known: dict[Path, dict[str
     names = (fields.get("trace", "") for entries in data["cells"].values() for fields in entries)
     folder = path.parent / _folder(fresh.column)
     entries = [_entry(cell, name) for cell, name in zip(old.cells, names, strict=True)]
-    kept = [one for one in entries if not one.trace or one.trace in known.get(folder / f"{one.case}.json", ())]
-    if len(kept) < len(entries):
-        cases = ", ".join(sorted({one.case for one in entries} - {one.case for one in kept})) or "some cases"
-        count = len(entries) - len(kept)
-        notices.append(f"{path.name}: {count} cells lack their traces and are to be run again ({cases:.150});"
+
+    def lacks(one: Entry) -> bool:
+        return bool(one.trace) and one.trace not in known.get(folder / f"{one.case}.json", ())
+
+    lacking = [one.case for one in entries if lacks(one)]
+    if lacking:
+        cases = ", ".join(sorted(set(lacking)))
+        notices.append(f"{path.name}: {len(lacking)} cells lack their traces and are to be run again ({cases:.150});"
                        f" as it was it is set aside as {_set_aside(path).name}")
-    return kept
+    return [one for one in entries if not lacks(one)]
 
 
 def _same(old: Evidence, fresh: Evidence) -> bool:

@@ -14,6 +14,7 @@ from typing import Iterator, List, Optional
 from ksem.guest.executor import (
     ARCHITECTURE,
     CLOCK_REALTIME_COARSE,
+    PR_GET_DUMPABLE,
     PR_SET_DUMPABLE,
     SIZE,
     Arena,
@@ -22,7 +23,7 @@ from ksem.guest.executor import (
     Task,
     over,
 )
-from ksem.guest.native import KEEP, MAKE, block_signals, prctl, surroundings
+from ksem.guest.native import KEEP, MAKE, block_signals, prctl
 
 # The loop of a process; rsp is its mailbox, and the stack that it never uses. Offsets: 0 state (0 waits, 1 is to work,
 # 2 is done), 8 first call, 16 end of the calls, 24 how long to wait for work. A call is ten words: number, six
@@ -62,7 +63,7 @@ class Beside(Arena):
         # The interpreter keeps its lock: nothing of it is to run meanwhile, least of all in a process that shares its memory.
         function = ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_ulong, ctypes.c_ulong)
         self._tell, self._hear, self._begin = (function(base + start) for start in starts)
-        super().__init__(memory, base, Surroundings(*surroundings()))
+        super().__init__(memory, base, _surroundings())
 
     def begin(self, place: int) -> int:
         """See Arena."""
@@ -166,3 +167,10 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def _surroundings() -> Surroundings:
+    """Of this very machine."""
+    with open("/proc/self/mountinfo") as table:
+        length = len(table.read())
+    return Surroundings(os.geteuid(), os.getegid(), os.uname().release, length, prctl(PR_GET_DUMPABLE, 0), os.getpid() == 1)

@@ -54,6 +54,7 @@ PROXY = bytes.fromhex(
     "be80000000 ba01000000 4c8b542428 b8ca000000 0f05 83f892 75d7 e92effffff"  # or the wait timed out
 )
 
+
 def mailbox() -> bytes:
     """As it is before anybody writes to it: there is no case, and 60 us between two looks."""
     return struct.pack("=8Q", REST, 0, 0, 0, 0, 0, 0, 60000)

@@ -9,13 +9,6 @@ and a piece of the message: JSON, deflated, with the bytes that would end a line
 line takes some 10 us a byte: base64 would cost a third more.)
 A piece with `+` is answered by the line `ack`: a serial line has no flow control, so no more than one piece
 may be under way. What does not check is noise: it is never taken for a message, and kept in `noise`.
-
-Where both sides see the same memory, a piece lies in it, as plain JSON, and the line says where:
-
-    CRC32 FLAG START LENGTH
-
-with `:` for the last piece and `*` for one that has more to come. (An emulated serial line takes a fast processor some 30 us
-a byte, in each direction; memory takes nothing.)
 """
 
 import json
