@@ -67,7 +67,7 @@ class Bench:
 
     def ksem(self, *arguments: str, project: Path = ROOT) -> Run:
         """`ksem ARGUMENTS` as from a shell. Raises Failed."""
-        return run([sys.executable, "-m", "ksem.cli", "--project", str(project), *arguments], self.environment)
+        return run([sys.executable, "-m", "ksem", "--project", str(project), *arguments], self.environment)
 
     def cases(self, *arguments: str, project: Path = ROOT) -> Run:
         """`ksem run ARGUMENTS`; its evidence replaces that of the last. Raises Failed, also when a cell is not as expected."""
@@ -76,7 +76,7 @@ class Bench:
     def fetch(self, *columns: str) -> None:
         """See that these columns' kernels are there, where the user has them. Raises Failed."""
         kept = {**self.environment, "XDG_CACHE_HOME": str(cache.directory().parent)}
-        run([sys.executable, "-m", "ksem.cli", "--project", str(ROOT), "fetch", *columns], kept)
+        run([sys.executable, "-m", "ksem", "--project", str(ROOT), "fetch", *columns], kept)
 
     def warm(self, *columns: str) -> None:
         """See that these columns' machines are kept."""

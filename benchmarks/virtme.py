@@ -43,7 +43,7 @@ def compared(bench: Bench) -> Iterator[Figure]:
         program(name, package)
     vng, kernel = _installed(bench), _generic(bench)
     ours = [f"image:{kernel.image}", "--modules", str(kernel.modules), "-k", CASE]
-    theirs = [sys.executable, "-m", "ksem.cli", "--project", str(ROOT), "run", "local", "-k", CASE]
+    theirs = [sys.executable, "-m", "ksem", "--project", str(ROOT), "run", "local", "-k", CASE]
     # There, /tmp is of the guest's own.
     inside = ["env", f"PYTHONPATH={ROOT}", "PYTHONDONTWRITEBYTECODE=1", "XDG_CACHE_HOME=/tmp/ksem-cache",
               *theirs, "--results", "/tmp/ksem-results"]

@@ -10,26 +10,22 @@ in every junit file, trace and all.
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import gc
 import json
 import marshal
-import signal
 import sys
-import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ksem import catalog, items, store
+from ksem import catalog, interrupts, items, store
 from ksem.against import Against
 from ksem.collected import Collected
 from ksem.compare import OTHERWISE, Difference, Kind
 from ksem.guest.case import Params, combinations
-from ksem.guest.flags import PR
 from ksem.judge import judge
 from ksem.model import Column, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.mutating import Measured
@@ -99,7 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 # What other machines lack, they tell.
                 check(columns)
             store.check(session.results)
-        _end_with_a_clean_up(session.worker)
+        interrupts.heed(session.worker)
         config.pluginmanager.register(session, "ksem-session")
         if _distributes(config):
             # Here, as xdist is slow to import, and one kernel is run without.
@@ -107,17 +103,6 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(Workers(config, lambda: session.behaviours, session.say), "ksem-workers")
     except KsemError as problem:
         raise pytest.UsageError(str(problem)) from None
-
-
-def _end_with_a_clean_up(worker: bool) -> None:
-    """SIGTERM is as good as Ctrl-C: machines end. A worker gets it when its controller dies, however that comes about."""
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)
-        if worker:
-            ctypes.CDLL(None).prctl(PR.SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Session:

@@ -7,6 +7,7 @@ others. It stores nothing. A host that cannot be reached, or is lost, is told of
 
 from __future__ import annotations
 
+import contextlib
 import getopt
 import json
 import os
@@ -21,7 +22,7 @@ import execnet
 import pytest
 
 import ksem
-from ksem import items, store
+from ksem import interrupts, items, store
 from ksem.catalog import Behaviour, nearest
 from ksem.model import Cell, Say
 from ksem.scheduling import ColumnScheduling
@@ -273,10 +274,15 @@ class Workers:
     def _why(self) -> str:
         return "; ".join(self._left_out.values())
 
+    def _started(self, spec: Any, putevent: Any) -> Any:
+        """A worker. Ctrl-C does not wait for another host, on which it is not heard."""
+        with interrupts.held() if spec.popen else contextlib.nullcontext():
+            return self._set_up(spec, putevent)
+
     def _first(self, spec: Any, putevent: Any) -> Any:
         """A worker. Raises UsageError, with its specification, where there is none."""
         try:
-            return self._set_up(spec, putevent)
+            return self._started(spec, putevent)
         except FAILURES as error:
             told = (str(error).strip().splitlines() or [""])[-1]
             # Where its first byte is not the one that it should be, execnet says nothing.
@@ -300,7 +306,7 @@ class Workers:
         else:
             problem = problem_of(spec) if spec.ssh and not spec.via else None
         if problem is None:
-            return self._set_up(spec, putevent)
+            return self._started(spec, putevent)
         self._leave_out(spec, problem)
         session: Any = self.config.pluginmanager.getplugin("dsession")
         if self.scheduling is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # The command, as a user's shell finds it.
-COMMAND = (sys.executable, "-m", "ksem.cli")
+COMMAND = (sys.executable, "-m", "ksem")
 # The oldest kernel, one in the middle and the newest.
 COLUMNS = ("debian-5.10", "debian-6.12", "debian-7.3")
 
@@ -40,7 +40,7 @@ def environment() -> dict[str, str]:
 
 def ksem(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`ksem ARGUMENTS` in a project."""
-    return python(project, "-m", "ksem.cli", *arguments)
+    return python(project, "-m", "ksem", *arguments)
 
 
 def python(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

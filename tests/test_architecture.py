@@ -56,6 +56,7 @@ ALLOWED = {
     "ksem.compare": (MODEL, CASE, "ksem.catalog", "ksem.matrix", "ksem.seen", "ksem.wrap"),
     "ksem.collected": (MODEL, CASE, "ksem.catalog", "ksem.compare", "ksem.lines", "ksem.store"),
     "ksem.against": (MODEL, "ksem.compare", "ksem.store"),
+    "ksem.interrupts": ("ksem.guest.flags",),
     "ksem.merging": (MODEL,),
     "ksem.bisect": (MODEL, CASE, "ksem.seen"),
     "ksem.agreement": (CASE, "ksem.matrix", "ksem.seen", "ksem.wrap"),

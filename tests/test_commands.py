@@ -364,7 +364,7 @@ def test_a_column_without_the_case_is_unknown(root: Path, command: list[str], ca
 def test_a_narrow_terminal_and_a_locale_of_another_kind_will_do(root: Path, command: list[str], columns: str) -> None:
     environment = {**project.environment(), "PYTHONPATH": str(project.ROOT), "COLUMNS": columns, "LC_ALL": "C",
                    "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    ended = subprocess.run([sys.executable, "-m", "ksem.cli", *command], cwd=root, env=environment, capture_output=True,
+    ended = subprocess.run([sys.executable, "-m", "ksem", *command], cwd=root, env=environment, capture_output=True,
                            check=False)
     assert (ended.returncode, ended.stderr) == (1 if command[0] == "decide" else 0, b"")
     assert ended.stdout.isascii()
@@ -375,7 +375,7 @@ def test_a_pipe_that_nobody_reads_is_no_traceback(root: Path, command: list[str]
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "wb") as pipe:
-        ended = subprocess.run([sys.executable, "-m", "ksem.cli", *command], cwd=root, check=False, stdout=pipe,
+        ended = subprocess.run([sys.executable, "-m", "ksem", *command], cwd=root, check=False, stdout=pipe,
                                stderr=subprocess.PIPE, env={**project.environment(), "PYTHONPATH": str(project.ROOT)})
     assert (ended.returncode, ended.stderr) == (2, b"")
 

@@ -98,7 +98,7 @@ def test_no_other_user_reaches_a_setuid_file(tmp_path: Path, place: Path) -> Non
     fifo = place / "fifo"
     os.mkfifo(fifo)
     made = project.make(tmp_path / "project", setuid=SETUID.replace("{fifo!r}", repr(str(fifo))))
-    run = subprocess.Popen([sys.executable, "-m", "ksem.cli", "run", "local", "-q"], cwd=made, env=project.environment(),
+    run = subprocess.Popen([sys.executable, "-m", "ksem", "run", "local", "-q"], cwd=made, env=project.environment(),
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     pid = told(fifo)
     ways = ["/tmp/setuid", f"/proc/{pid}/root/tmp/setuid", f"/proc/{pid}/cwd/setuid"]

@@ -123,7 +123,7 @@ def test_the_wheel_serves_another_project(made: Path, tmp_path_factory: pytest.T
     assert ended.stdout.startswith(str(place / "installed"))
     assert "1 failed, 6 passed, 1 skipped" in ended.stdout
     assert (made / "results" / "local.json").exists()
-    page = subprocess.run([sys.executable, "-m", "ksem.cli", "matrix", "--format", "html"], cwd=made, capture_output=True,
+    page = subprocess.run([sys.executable, "-m", "ksem", "matrix", "--format", "html"], cwd=made, capture_output=True,
                           text=True, check=True, env=installed)
     assert page.stdout.startswith("<!doctype html>")
     assert sorted(path.name for path in (place / "installed/ksem/schemas").iterdir()) == sorted(

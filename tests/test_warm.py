@@ -143,7 +143,7 @@ def test_an_edited_case_or_agent_needs_no_boot(tmp_path: Path, home: Path) -> No
     copy = tmp_path / "copy" / "ksem"
     shutil.copytree(project.ROOT / "ksem", copy)
     made = project.make(tmp_path, fine=project.FINE)
-    command = [sys.executable, "-m", "ksem.cli", "run", COLUMN]
+    command = [sys.executable, "-m", "ksem", "run", COLUMN]
     said = []
     for edited in (False, True):
         if edited:
@@ -224,7 +224,7 @@ def test_another_kernel_initramfs_command_or_program_is_another_machine(tmp_path
 
 def confined(tmp_path: Path, mounts: str) -> subprocess.CompletedProcess[str]:
     """A run in a mount namespace of its own, in which these commands were run before."""
-    words = ["unshare", "-rm", "sh", "-e", "-c", f'{mounts}; exec "$@"', "sh", sys.executable, "-m", "ksem.cli", "run", COLUMN]
+    words = ["unshare", "-rm", "sh", "-e", "-c", f'{mounts}; exec "$@"', "sh", sys.executable, "-m", "ksem", "run", COLUMN]
     return subprocess.run(words, cwd=project.make(tmp_path, fine=project.FINE), env=project.environment(), text=True,
                           capture_output=True, check=False)
 
@@ -251,7 +251,7 @@ def test_no_room_is_asked_for_when_none_is_given(tmp_path: Path, home: Path, mon
 
 def test_two_runs_at_once_do_no_harm(tmp_path: Path, home: Path) -> None:
     made = project.make(tmp_path, fine=project.FINE)
-    command = [sys.executable, "-m", "ksem.cli", "run", COLUMN, "--results"]
+    command = [sys.executable, "-m", "ksem", "run", COLUMN, "--results"]
     for _ in range(2):
         runs = [subprocess.Popen([*command, str(tmp_path / name)], cwd=made, env=project.environment(), text=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for name in ("one", "other")]

@@ -107,3 +107,18 @@ def test_the_probe_tells_what_is_missing(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").is_dir()
     assert probe(".", "no-such-thing") == "its Python (python= says which) has no no-such-thing: pip install ksem there\n"
     assert probe("/proc/x") == "chdir=/proc/x cannot be made: No such file or directory\n"
+
+
+def test_ctrl_c_while_a_worker_starts_is_no_traceback(made: Path, tmp_path: Path) -> None:
+    """Its first line of Python is hit, before anything of ksem's is there."""
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "sitecustomize.py").write_text("import os, signal, sys\n"
+                                                 "if '-c' in sys.orig_argv: os.killpg(0, signal.SIGINT)\n")
+    environment = {**project.environment(), "PYTHONPATH": str(first)}
+    run = subprocess.Popen([*project.COMMAND, "run", "local", "--tx", "2*popen"], cwd=made, env=environment, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    said = run.communicate()[1]
+    assert "Traceback" not in said
+    assert run.returncode == 130, said
+    assert not (made / "results").exists()

@@ -217,4 +217,4 @@ def _named(point: Point) -> str:
 def _ksem() -> list[str]:
     """How this very command is called from elsewhere."""
     program = Path(sys.argv[0]).absolute()
-    return [str(program)] if program.name == "ksem" else [sys.executable, "-m", "ksem.cli"]
+    return [str(program)] if program.name == "ksem" else [sys.executable, "-m", "ksem"]
