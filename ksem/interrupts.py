@@ -28,7 +28,7 @@ def heed(worker: bool) -> None:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Ctrl-C waits, and in workers that are started meanwhile until they heed it: while they import, it would be a traceback."""
+    """Ctrl-C waits, and in workers that are started meanwhile until they heed it: as they import, it would be a traceback."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
