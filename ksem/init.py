@@ -2,10 +2,11 @@
 
 Contract: `ksem.guest`. It makes a root to live in, maps the memory that the host shares, and becomes the parent of a proxy
 (`ksem.guest.proxy`), which rings its bell and waits for a director. Where a kernel does not let it, it executes AGENT instead,
-which runs cases in the machine itself. An interpreter would take a second to start where a processor is emulated, and would be
-in every machine that is saved.
+which runs cases in the machine itself. An interpreter would take a second to start where a processor is emulated, half a
+second to be unpacked where nobody needs it, and would be in every machine that is saved: only one that was seen to need it
+is booted once more, with it.
 
-When neither can be, it ends, and the kernel says so as it panics. When the proxy has ended, it powers the machine off.
+When neither can be, it ends, and the kernel says so as it panics: ENDED. When the proxy has ended, it powers the machine off.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _BLOCKED = sum(1 << number - 1 for number in SIGNALS).to_bytes(8, "little")
 # What is mounted anew on a root, and not taken along.
 _MOUNTED = (("dev", "devtmpfs"), ("proc", "proc"), ("sys", "sysfs"))
 _EXIT = bytes.fromhex("b83c000000 bf01000000 0f05")
+# What the kernel says as it panics because of that (do_exit() in kernel/exit.c).
+ENDED = "Attempted to kill init! exitcode=0x00000100"
 # reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_POWER_OFF)
 _POWER_OFF = bytes.fromhex("b8a9000000 bfaddee1fe be69191228 badcfe2143 0f05")
 # wait4(-1, NULL, __WALL, NULL) for as long as there is somebody to wait for.

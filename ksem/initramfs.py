@@ -1,4 +1,4 @@
-"""An initramfs with the Python that runs ksem, what loads the agent, and kernel modules; nothing else.
+"""An initramfs: ksem's first process; if it needs them, the Python that runs ksem, what loads the agent, and kernel modules.
 
 Contract: the standard library, `init`, `model` and `ksem.guest`'s files. An archive is the `newc` cpio that the kernel unpacks
 (Documentation/driver-api/early-userspace/buffer-format.rst), not compressed: unpacking costs more boot time than reading.
@@ -72,10 +72,11 @@ def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
 
 
-def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]], program: str = "serial") -> bytes:
+def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]], program: str | None = None) -> bytes:
     """The archive for one kernel. modules: name -> .ko content; order: module -> what to load, in order.
 
-    program: the module of ksem.guest that is run: `serial` (by `init`) or `handover` (before a machine's own init).
+    program: the module of ksem.guest that Python is to run, `serial` (by `init`) or `handover` (before a machine's own init);
+    None: there is no Python.
     """
     entries: dict[str, tuple[int, bytes]] = dict(_base(program))
     for name, content in modules.items():
@@ -86,13 +87,23 @@ def build(modules: Mapping[str, bytes], order: Mapping[str, list[str]], program:
 
 
 @functools.cache
-def _base(program: str) -> Mapping[str, tuple[int, bytes]]:
-    """What every kernel gets: the interpreter with its library, and what loads the agent."""
+def _base(program: str | None) -> Mapping[str, tuple[int, bytes]]:
+    """What every kernel gets: its first process, and what that runs."""
+    entries = _python(program) if program else {}
+    entries["dev/console"] = (stat.S_IFCHR | 0o600, b"")
+    if program != "handover":
+        # The kernel's own initramfs has root, and modules have their directory.
+        directories = {"root", "ksem", *(path.partition("/")[0] for path in entries)}
+        entries["init"] = (stat.S_IFREG | 0o755, init.executable(directories))
+    return entries
+
+
+def _python(program: str) -> dict[str, tuple[int, bytes]]:
+    """The interpreter with its library, and what it runs."""
     python = os.path.realpath(sys.executable)
     script = "init" if program == "handover" else init.AGENT.lstrip("/")
     entries: dict[str, tuple[int, bytes]] = {
         script: (stat.S_IFREG | 0o755, SCRIPT.format(python=python, program=program).encode()),
-        "dev/console": (stat.S_IFCHR | 0o600, b""),
     }
     extensions = list(_extension_files())
     for path in [python, *_libraries([python, *extensions]), *extensions]:
@@ -102,10 +113,6 @@ def _base(program: str) -> Mapping[str, tuple[int, bytes]]:
     package = Path(__file__).parent
     for name in ("__init__.py", "guest/__init__.py", *(f"guest/{module}.py" for module in PROGRAMS[program])):
         entries[f"ksem/lib/ksem/{name}c"] = (stat.S_IFREG | 0o644, _own_bytecode(package / name, f"/ksem/lib/ksem/{name}"))
-    if script != "init":
-        # The kernel's own initramfs has root.
-        directories = {"root", *(path.partition("/")[0] for path in entries if "/" in path)}
-        entries["init"] = (stat.S_IFREG | 0o755, init.executable(directories))
     return entries
 
 

@@ -106,7 +106,7 @@ class VirtualMachine:
                                                  "bus": f"port-{name}", "id": f"disk-{name}"})
 
     def rings(self, deadline: float) -> bool:
-        """Whether a proxy came to be in a machine that boots, or else an agent. Raises Lost when that takes so many seconds."""
+        """Whether a proxy came to be in a machine that boots, before that ended. Raises Lost when it does neither so long."""
         assert self._process.stdout is not None
         bell, line = self._ways.bell, self._process.stdout.fileno()
         end = time.monotonic() + deadline
@@ -121,10 +121,14 @@ class VirtualMachine:
             if line in heard and not rung:
                 return False
 
-    def directed(self) -> contextlib.AbstractContextManager[None]:
-        """Have its cases directed from here, by its proxy. Raises Lost."""
+    def lacks_agent(self) -> bool:
+        """Whether it ended because there can be no proxy in it, and no agent was in its initramfs."""
+        return init.ENDED in self.last_words()
+
+    def directed(self, modules: Mapping[str, bytes]) -> contextlib.AbstractContextManager[None]:
+        """Have its cases directed from here, by its proxy. modules: what is to be loaded when it is wanted. Raises Lost."""
         ways = self._ways
-        return directing.directed(self.machine, ways.memory, ways.bell, ways.gate, self._log.with_suffix(".cases.log"))
+        return directing.directed(self.machine, ways.memory, ways.bell, ways.gate, modules, self._log.with_suffix(".cases.log"))
 
     def save(self) -> bytes:
         """Its state; afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too."""

@@ -43,7 +43,7 @@ ALLOWED = {
     "ksem.bootstrap": ("ksem.machine", "ksem.guest.wire"),
     "ksem.conversation": (MODEL, "ksem.guest.wire"),
     "ksem.machine": (MODEL, "ksem.guest", "ksem.lines", "ksem.losses", "ksem.conversation"),
-    "ksem.directing": ("ksem.bootstrap", "ksem.machine"),
+    "ksem.directing": ("ksem.bootstrap", "ksem.guest.modules", "ksem.machine"),
     "ksem.judge": (MODEL, CASE),
     "ksem.matrix": (MODEL, CASE, "ksem.judge", "ksem.catalog"),
     "ksem.store": (MODEL, "ksem.cache", "ksem.guest.wire", "ksem.lines"),

@@ -92,14 +92,15 @@ def test_everything_is_roots_and_of_no_time() -> None:
     assert len({entry["ino"] for entry in found.values()}) == len(found)
 
 
-def test_two_builds_are_equal() -> None:
-    first = initramfs.build({"xfs": b"module"}, {"xfs": ["xfs"]})
+@pytest.mark.parametrize("program", [None, "serial", "handover"])
+def test_two_builds_are_equal(program: str | None) -> None:
+    first = initramfs.build({"xfs": b"module"}, {"xfs": ["xfs"]}, program)
     initramfs._base.cache_clear()
-    assert initramfs.build({"xfs": b"module"}, {"xfs": ["xfs"]}) == first
+    assert initramfs.build({"xfs": b"module"}, {"xfs": ["xfs"]}, program) == first
 
 
 def test_the_archive_has_all_that_python_needs() -> None:
-    found = contents(initramfs.build({}, {}))
+    found = contents(initramfs.build({}, {}, "serial"))
     python = os.path.realpath(sys.executable)
     assert found[python.lstrip("/")] == Path(python).read_bytes()
     assert found["ksem/agent"].startswith(f"#!{python} -IS\n".encode())
@@ -115,8 +116,13 @@ def test_the_archive_has_all_that_python_needs() -> None:
         assert f"ksem/lib/{name}" in found
 
 
+def test_without_a_program_there_is_no_python() -> None:
+    assert set(contents(initramfs.build({}, {}))) == {
+        "init", "dev", "dev/console", "ksem", "ksem/modules", "ksem/modules/order.json"}
+
+
 def test_the_interpreter_and_init_can_be_run_and_the_console_is_one() -> None:
-    found = parsed(initramfs.build({}, {}))
+    found = parsed(initramfs.build({}, {}, "serial"))
     python = os.path.realpath(sys.executable).lstrip("/")
     assert {int(found[name]["mode"]) for name in ("init", "ksem/agent", python)} == {stat.S_IFREG | 0o755}
     console = found["dev/console"]
@@ -125,7 +131,7 @@ def test_the_interpreter_and_init_can_be_run_and_the_console_is_one() -> None:
 
 def test_every_library_that_the_interpreter_names_is_in_the_archive() -> None:
     python = os.path.realpath(sys.executable)
-    found = contents(initramfs.build({}, {}))
+    found = contents(initramfs.build({}, {}, "serial"))
     libraries = initramfs._libraries([python])
     assert libraries
     assert {path.lstrip("/") for path in libraries} <= set(found)
@@ -134,7 +140,7 @@ def test_every_library_that_the_interpreter_names_is_in_the_archive() -> None:
 def test_the_archive_does_not_tell_where_ksem_lies_or_what_else_is_imported(tmp_path: Path) -> None:
     """Otherwise every checkout, and every command, would have a saved machine of its own."""
     text = ("import hashlib, sys; {}; from ksem import initramfs; "
-            "print(initramfs.__file__, hashlib.sha256(initramfs.build({{}}, {{}})).hexdigest())")
+            "print(initramfs.__file__, hashlib.sha256(initramfs.build({{}}, {{}}, 'serial')).hexdigest())")
     shutil.copytree(project.ROOT / "ksem", tmp_path / "ksem", ignore=shutil.ignore_patterns("__pycache__"))
     said = [subprocess.run([sys.executable, "-B", "-c", text.format(also)], cwd=where, text=True, env={},
                            capture_output=True, check=True).stdout.split()

@@ -6,6 +6,7 @@ may cost more than a boot.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -200,14 +201,34 @@ def test_a_machine_that_dies_of_its_modules_costs_a_boot(tmp_path: Path, home: P
     assert not list(home.glob("*"))
 
 
+def test_a_module_that_the_kernel_does_not_take_is_told_of_in_the_same_words(tmp_path: Path, home: Path,
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is tried when it is wanted, before its machine was saved, or by an interpreter in the machine."""
+    monkeypatch.setattr(qemu, "_modules", lambda *_: ({"overlay": b"no module"}, {"overlay": ["overlay"]}))
+    column = catalog.column("debian-5.10", catalog.entries(project.ROOT))
+    kernel = kernels.source_of(column).resolve(column, print)
+
+    def told(cold: bool) -> tuple[str, str]:
+        wanted = dataclasses.replace(column, cold=cold)
+        request = Request("made.fine", project.FINE, {}, ("root", "fs:overlay"), 60.0)
+        with qemu.machine(wanted, kernel, frozenset(["overlay"]), tmp_path / "console.log", print) as running:
+            return running.came.split()[0], running.machine.run(request).reason
+
+    reason = "no filesystem overlay: loading the module overlay failed with ENOEXEC"
+    assert [told(cold) for cold in (True, False, False)] == [("booted", reason), ("booted", reason), ("restored", reason)]
+    monkeypatch.setattr(vm, "_sharing", lambda *_: [])
+    assert told(False) == ("booted", reason)
+
+
 def test_another_kernel_initramfs_command_or_program_is_another_machine(tmp_path: Path,
                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    def name(image: bytes = b"image", archive: bytes = b"archive", accelerator: str = "tcg") -> str:
+    def name(image: bytes = b"image", archive: bytes = b"archive", accelerator: str = "tcg", module: bytes = b"module") -> str:
         column = catalog.column("local", [])
-        plan = qemu._Plan(column, Kernel("6.12"), {}, tmp_path / "log", print)
-        return plan.name(qemu._Parts(image, archive), accelerator)
+        plan = qemu._Plan(column, Kernel("6.12"), frozenset(), b"", {}, tmp_path / "log", print)
+        return plan.name(qemu._Parts(image, archive, {"xfs": module}), accelerator)
 
-    names = [name(), name(image=b"other"), name(archive=b"other"), name(accelerator="kvm"), name(b"imag", b"earchive")]
+    names = [name(), name(image=b"other"), name(archive=b"other"), name(accelerator="kvm"), name(b"imag", b"earchive"),
+             name(module=b"other")]
     monkeypatch.setattr(vm, "MEMORY", 300)
     names.append(name())
     monkeypatch.setattr(vm, "CMDLINE", "other")

@@ -35,8 +35,8 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
     more: another archive, for what is to be in a directory of ours too; such a machine is not kept.
     """
     assert kernel.image is not None
-    plan = _Plan(column, kernel, disks.images(modules), log, say)
-    parts: _Parts | None = _Parts(kernel.image.read_bytes(), _archive(kernel, modules) + more)
+    plan = _Plan(column, kernel, modules, more, disks.images(modules), log, say)
+    parts: _Parts | None = plan.parts()
     candidates = accelerators()
     for accelerator in candidates:
         assert parts is not None
@@ -72,10 +72,11 @@ def check(column: Column) -> None:
 
 
 class _Parts(NamedTuple):
-    """What a machine boots: the kernel's file, and an initramfs."""
+    """What a machine boots: the kernel's file, and an initramfs; and the modules that its director has for it, by name."""
 
     image: bytes
     archive: bytes
+    modules: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,25 @@ class _Plan:
 
     column: Column
     kernel: Kernel
+    modules: frozenset[str]
+    more: bytes
     drives: Mapping[str, Path]
     log: Path
     say: Say
+
+    def parts(self, interpreter: bool = False) -> _Parts:
+        """What it boots. interpreter: whether it is to run its cases itself, if need be."""
+        assert self.kernel.image is not None
+        modules, order = _modules(self.kernel, self.modules)
+        sent: dict[str, bytes] = {} if interpreter else modules
+        archive = initramfs.build(modules, order, "serial") if interpreter else initramfs.build({}, order)
+        return _Parts(self.kernel.image.read_bytes(), archive + self.more, sent)
 
     def name(self, parts: _Parts, accelerator: str) -> str:
         """What it is kept as. The image is the file's, which is quicker to read than what is unpacked of it."""
         processor = _processor() if accelerator == "kvm" else b""
         return snapshots.name(f"{self.kernel.release}-{accelerator}",
-                              [*vm.shape(accelerator), processor, *parts])
+                              [*vm.shape(accelerator), processor, parts.image, parts.archive, *parts.modules.values()])
 
     def restored(self, stack: contextlib.ExitStack, accelerator: str, kept: str) -> VirtualMachine | None:
         """The machine as it was kept; None when there is none, or none that can be used."""
@@ -105,7 +116,8 @@ class _Plan:
                 # It takes as much memory as the machine, which has it all now.
                 state.truncate(0)
                 found.plug(self.drives)
-                attempt.enter_context(found.directed())
+                # All its modules are loaded.
+                attempt.enter_context(found.directed({}))
                 stack.enter_context(attempt.pop_all())
         except (Lost, KsemError, snapshots.Damaged) as problem:
             self.say(f"the saved machine cannot be used ({problem}): booting another")
@@ -120,22 +132,26 @@ class _Plan:
         image = bzimage.vmlinux(self.kernel.image) or parts.image
         with contextlib.ExitStack() as attempt:
             found = attempt.enter_context(vm.booted(image, parts.archive, self.drives, accelerator, self.log))
-            proxied = found.rings(deadline)
-            # One that nobody directs is not kept: nobody could tell it the time when it is restored.
-            if not proxied or not kept or self._keep(found, kept):
-                found.plug(self.drives)
-                if proxied:
-                    attempt.enter_context(found.directed())
-                else:
+            if not found.rings(deadline):
+                if not found.lacks_agent():
                     found.machine.start(deadline)
+                    found.plug(self.drives)
+                    # Nobody could tell it the time when it is restored.
+                    stack.enter_context(attempt.pop_all())
+                    return found
+                self.say(f"{self.kernel.release} cannot be directed from outside: booting it with an interpreter")
+                parts = self.parts(interpreter=True)
+            elif not kept or self._keep(found, kept, parts):
+                found.plug(self.drives)
+                attempt.enter_context(found.directed(parts.modules))
                 stack.enter_context(attempt.pop_all())
                 return found
         return self.booted(stack, accelerator, None, parts)
 
-    def _keep(self, found: VirtualMachine, kept: str) -> bool:
+    def _keep(self, found: VirtualMachine, kept: str, parts: _Parts) -> bool:
         """Keep it with all its modules loaded, which takes longer than all else before a case; whether it is still there."""
         try:
-            with found.directed():
+            with found.directed(parts.modules):
                 found.machine.load_modules()
                 found.machine.stop()
         except Lost as loss:
@@ -148,13 +164,14 @@ class _Plan:
         return True
 
 
-def _archive(kernel: Kernel, modules: frozenset[str]) -> bytes:
+def _modules(kernel: Kernel, wanted: frozenset[str]) -> kernel_modules.Files:
+    """Those of a kernel as it is to get them, and their order."""
     if kernel.modules is None:
-        return initramfs.build({}, {})
-    contents, order = kernel_modules.files(kernel.modules, modules)
+        return {}, {}
+    contents, order = kernel_modules.files(kernel.modules, wanted)
     if kernel.config is not None and "CONFIG_MODULE_SIG_FORCE=y" not in kernel.config.read_text():
         contents = {name: kernel_modules.untraced(module) for name, module in contents.items()}
-    return initramfs.build(contents, order)
+    return contents, order
 
 
 def _processor() -> bytes:

@@ -9,7 +9,7 @@ import mmap
 import os
 import signal
 import time
-from typing import Iterator, List, Optional
+from typing import Any, Iterator, List, Optional
 
 from ksem.guest.executor import (
     ARCHITECTURE,
@@ -90,6 +90,11 @@ class Beside(Arena):
                 return file.read()
         except OSError:
             return None
+
+    def write(self, path: str, content: Any) -> None:
+        """See Arena."""
+        with open(path, "wb") as file:
+            file.write(content)
 
     def keep(self, path: str) -> None:
         """See Arena."""

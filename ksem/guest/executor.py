@@ -17,7 +17,7 @@ import abc
 import os
 import signal
 import struct
-from typing import Any, Callable, ContextManager, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 ARCHITECTURE = "x86_64"
 # The system calls that the runtime itself is made of (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -114,6 +114,8 @@ class Arena(abc.ABC):
 
     def __init__(self, memory: Any, base: int, around: Surroundings) -> None:
         self.memory, self.base, self.around = memory, base, around
+        # Modules, by the paths that they are to have while the kernel takes them; others are there.
+        self.files: Dict[str, Any] = {}
         self.shared = Memory(around.dumpable)
         self.pulse = base + _PULSE
         struct.pack_into("=qq", memory, _PULSE, 0, int(PULSE * 1e9))
@@ -139,6 +141,10 @@ class Arena(abc.ABC):
         """The same as a text."""
         found = self.content(path)
         return None if found is None else found.decode("utf-8", "surrogateescape")
+
+    @abc.abstractmethod
+    def write(self, path: str, content: Any) -> None:
+        """Make a file of the machine, of any bytes. Raises OSError. Not while a case is run."""
 
     @abc.abstractmethod
     def keep(self, path: str) -> None:

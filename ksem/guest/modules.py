@@ -1,7 +1,8 @@
-"""Kernel modules that came along in the initramfs.
+"""Kernel modules that came along, in the initramfs or beside it.
 
-Contract: the standard library only. DIRECTORY holds NAME.ko files and ORDER, which names for each module those that
-are to be there before it, in order. On a machine that is not ours there is no such directory, and nothing is loaded.
+Contract: the standard library only. DIRECTORY holds ORDER, which names for each module those that are to be there before it,
+in order, and NAME.ko files, as long as the kernel is to read them. On a machine that is not ours there is no such directory,
+and nothing is loaded.
 """
 
 import ctypes
@@ -12,6 +13,8 @@ from typing import Callable, List, Optional
 
 DIRECTORY = "/ksem/modules"
 ORDER = DIRECTORY + "/order.json"
+# Of each module that was tried, null or why it cannot be had.
+LOADED = DIRECTORY + "/loaded.json"
 # finit_module(2), by architecture.
 FINIT_MODULE = {"x86_64": 313, "aarch64": 273}
 

@@ -5,6 +5,7 @@ Contract: the standard library and ksem.guest; all is tried by processes of the 
 missing: the reason that an `unsupported` cell shows.
 """
 
+import json
 import os
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
@@ -27,10 +28,15 @@ def missing(needs: Iterable[str], arena: Arena) -> Optional[str]:
 
 
 def load(arena: Arena) -> int:
-    """Load all modules that came along, as far as the kernel takes them, before anybody needs one; how many those are."""
+    """Load all modules that came along, as far as the kernel takes them, before anybody needs one; how many those are.
+
+    The machine keeps what became of each: whoever directs it later may not have them any more.
+    """
     order = arena.read(modules.ORDER)
-    found = modules.names(order) if order is not None else []
-    return sum(modules.load(name, order, lambda path: _insert(arena, path)) is None for name in found)
+    found = {name: modules.load(name, order, lambda path: _insert(arena, path))
+             for name in (modules.names(order) if order is not None else ())}
+    arena.write(modules.LOADED, json.dumps(found).encode())
+    return sum(problem is None for problem in found.values())
 
 
 def _root(arena: Arena, _: str) -> Optional[str]:
@@ -56,7 +62,7 @@ def _userns(arena: Arena, _: str) -> Optional[str]:
 
 def _filesystem(arena: Arena, name: str) -> Optional[str]:
     if not _registered(arena, name):
-        problem = modules.load(name, arena.read(modules.ORDER), lambda path: _insert(arena, path))
+        problem = _module(arena, name)
         if problem:
             return "no filesystem %s: %s" % (name, problem)
     if not _registered(arena, name):
@@ -64,14 +70,27 @@ def _filesystem(arena: Arena, name: str) -> Optional[str]:
     return disks.attach(arena, name) if name in disks.FILESYSTEMS else None
 
 
+def _module(arena: Arena, name: str) -> Optional[str]:
+    """Have a module loaded: None, or why it cannot be had."""
+    known = json.loads(arena.read(modules.LOADED) or "{}")
+    if name in known:
+        return str(known[name]) if known[name] else None
+    return modules.load(name, arena.read(modules.ORDER), lambda path: _insert(arena, path))
+
+
 def _registered(arena: Arena, name: str) -> bool:
     return any(line.split()[-1] == name for line in (arena.read("/proc/filesystems") or "").splitlines())
 
 
 def _insert(arena: Arena, path: str) -> int:
+    sent = arena.files.get(path)
+    if sent is not None:
+        arena.write(path, sent)
     with arena.process() as task:
         results = task.calls([(OPEN, arena.text(path), os.O_RDONLY | os.O_CLOEXEC, 0),
                               (modules.FINIT_MODULE[ARCHITECTURE], Earlier(0), arena.text(""), 0), (CLOSE, Earlier(0))])
+        if sent is not None:
+            syscalls.execute(task, "unlink", [path])
     return max(0, -results[0], -results[1])
 
 

@@ -5,13 +5,14 @@ code: `observe` knows nothing of where it runs. The proxy is the parent of all p
 """
 
 import contextlib
+import errno
 import mmap
 import os
 import resource
 import select
 import struct
 import time
-from typing import Any, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ksem.guest import agent
 from ksem.guest.executor import (
@@ -28,6 +29,7 @@ from ksem.guest.executor import (
     SIZE,
     WAIT4,
     WALL,
+    WRITE,
     Arena,
     Call,
     Dead,
@@ -47,22 +49,28 @@ _RNDADDENTROPY, _RNDRESEEDCRNG = 0x40085203, 0x5207
 _WNOHANG, _SIGCHLD, _SIGKILL = 1, 17, 9
 # Among what is ours in the arena: a time to wait of 0.5 ms, texts, what was read.
 _SHORT, _TEXT, _FOUND, _LENGTH = OWN + 32768, OWN + 32784, OWN + 36864, 28000
+# Where a piece of a file is while it is written: behind where a turn begins.
+_FILE = 65536
 # Seconds that the proxy may take to come back from what a director had begun, and processes to end, until we give up.
 PATIENCE = 5.0
 # Bytes of a file, and of all that a director may come to need.
 LARGEST, ROOM = 4 << 20, 1 << 30
 
 
-def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now: float, entropy: str) -> None:
+def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now: float, entropy: str,
+         modules: int, places: Dict[str, List[int]]) -> None:
     """Serve as an agent does.
 
     memory: a descriptor of the arena. bell, gate: descriptors on which the proxy is heard, and let go on; to read from the
-    second never waits. now: seconds since 1970. entropy: chance, in hexadecimal digits.
+    second never waits. now: seconds since 1970. entropy: chance, in hexadecimal digits. modules: a descriptor of what the
+    machine has no files for, and where in it each is, by the paths that they would have.
     """
     # What a machine makes of us ends here, and not with the host's memory.
     resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
     arena = Outside(mmap.mmap(memory, SIZE), bell, gate)
     arena.awake(now, bytes.fromhex(entropy))
+    content = memoryview(mmap.mmap(modules, 0, access=mmap.ACCESS_READ) if places else b"")
+    arena.files = {path: content[start:end] for path, (start, end) in places.items()}
     agent.serve(channel, agent.Agent(arena, sources))
 
 
@@ -141,6 +149,21 @@ class Outside(Arena):
             pieces.append(self._found(found))
         self._made([(CLOSE, descriptor)])
         return b"".join(pieces)
+
+    def write(self, path: str, content: Any) -> None:
+        """See Arena. By way of the memory that a turn would take."""
+        descriptor, = self._made([(OPEN, self._text(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)])
+        result, left = descriptor, memoryview(content)
+        while left and result >= 0:
+            size = min(len(left), OWN - _FILE)
+            self.memory[_FILE:_FILE + size] = left[:size]
+            written, = self._made([(WRITE, descriptor, self.base + _FILE, size)])
+            result = written or -errno.EIO
+            left = left[max(0, result):]
+        if descriptor >= 0:
+            self._made([(CLOSE, descriptor)])
+        if result < 0:
+            raise OSError(-result, os.strerror(-result), path)
 
     def keep(self, path: str) -> None:
         """See Arena."""

@@ -203,6 +203,7 @@ WRITTEN = st.binary(max_size=64) | st.sampled_from([
 def test_a_director_reads_nothing_but_what_it_shares(written: bytes, state: int) -> None:
     with Rung(written, state) as outside:
         for act in (lambda: outside.read("/proc/1/stat"), lambda: outside.executable("/bin/true"), outside._children,
+                    lambda: outside.write("/file", b"content"),
                     lambda: outside.fork(), lambda: outside.reap(1) if not outside._children() else None, outside.recover):
             # Whatever it raises ends the case, or this process, which is the director's alone; but it ends.
             with contextlib.suppress(Dead, Exception):
