@@ -6,15 +6,17 @@ is wrong with an entry is a KsemError that names the file. Paths in an entry are
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import functools
+import inspect
 import json
 import math
 import re
 import tomllib
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,8 +137,20 @@ def _behaviour(name: str, path: Path, text: str) -> Behaviour:
     if not callable(getattr(module, "observe", None)):
         raise KsemError(f"{path}: has no function observe(lab, ...)")
     _check(found, path)
+    _check_call(module.observe, found, path)
     _check_names(vars(module), path)
     return Behaviour(name, path, text, found, str(module.__doc__ or "").strip())
+
+
+def _check_call(observe: Callable[..., Any], case: Case, path: Path) -> None:
+    """That it can be called with what it will be called with; of what has no signature nobody can tell."""
+    with contextlib.suppress(ValueError):
+        signature = inspect.signature(observe)
+        try:
+            signature.bind(None, **combinations(case)[0])
+        except TypeError:
+            given = ", ".join(case.params) or "lab alone"
+            raise KsemError(f"{path}: observe{signature} cannot be called with {given}: lab, then what params has") from None
 
 
 def _check_names(names: dict[str, Any], path: Path) -> None:
@@ -163,6 +177,8 @@ def _check(case: Case, path: Path) -> None:
             # A text is a sequence too: of its letters, which nobody means.
             if isinstance(values, str) or not values or not all(isinstance(value, str | int | bool) for value in values):
                 raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
+            if twice := [value for number, value in enumerate(values) if value in values[:number]]:
+                raise KsemError(f"{path}: the values of {name} have {twice[0]!r} twice")
         if not combinations(case):
             raise KsemError(f"{path}: where= leaves no parameter set over")
         if not any(case.shown_with.items() <= params.items() for params in combinations(case)):
@@ -240,6 +256,8 @@ def toml(path: Path) -> dict[str, Any]:
 def _entry(name: str, table: Any, path: Path) -> Column:
     if not isinstance(table, dict):
         raise KsemError(f"{path}: {name} must be a table: [{name}]")
+    if not name or name.startswith("-"):
+        raise KsemError(f"{path}: a column needs a name that can be asked for, and the name {name!r} cannot")
     for key in ("backend", "kernel"):
         if not isinstance(table.get(key), str):
             inner = next((f"{name}.{word}" for word, value in table.items() if isinstance(value, dict)), "")

@@ -26,10 +26,10 @@ class Conversation:
         # What the answers that are under way will be told by, in order.
         self._owed: list[str] = []
 
-    def ask(self, request: dict[str, Any], key: str) -> dict[str, Any]:
-        """Its answer to a request, which has that key."""
+    def ask(self, request: dict[str, Any], key: str, timeout: float = MARGIN) -> dict[str, Any]:
+        """Its answer to a request, which has that key, within so many seconds."""
         self.send(request, key)
-        return self.answer(MARGIN)
+        return self.answer(timeout)
 
     def send(self, request: dict[str, Any], key: str) -> None:
         """Send a request whose answer has that key."""

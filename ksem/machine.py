@@ -146,9 +146,9 @@ class Machine:
         told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
         self._agent.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": {**given, **told}}, "started")
 
-    def load_modules(self) -> None:
-        """Have the kernel take all modules that came along. Raises Lost."""
-        self._agent.ask({"modules": True}, "modules")
+    def load_modules(self, deadline: float) -> None:
+        """Have the kernel take all modules that came along. Raises Lost when that takes so many seconds."""
+        self._agent.ask({"modules": True}, "modules", deadline)
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of.

@@ -187,7 +187,7 @@ def test_a_damaged_snapshot_costs_a_boot_and_is_made_again(tmp_path: Path, warm:
 
 
 def test_a_machine_that_dies_of_its_modules_costs_a_boot(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(machine: Machine) -> None:
+    def dies(machine: Machine, deadline: float) -> None:
         raise Lost("the director did not answer", "")
 
     monkeypatch.setattr(Machine, "load_modules", dies)

@@ -152,7 +152,7 @@ class _Plan:
         """Keep it with all its modules loaded, which takes longer than all else before a case; whether it is still there."""
         try:
             with found.directed(parts.modules):
-                found.machine.load_modules()
+                found.machine.load_modules(self.column.deadline)
                 found.machine.stop()
         except Lost as loss:
             self.say(f"this machine is not kept ({loss.reason}): booting another")
