@@ -19,6 +19,10 @@ _ERRNO = re.compile(r"E[A-Z0-9]+")
 _PREPARING = ("close", "umask", "prctl", "mkdir", "socket", "write_file")
 # Calls that make what later ones are asked of.
 _SHAPING = ("mount", "mount_setattr", "move_mount", "pivot_root", "setns", "unshare")
+# Calls that give a descriptor, and how the names of arguments end that are some.
+_OPENING = ("open", "openat", "openat2", "open_tree", "open_tree_attr", "fsopen", "fspick", "fsmount", "memfd_create", "socket",
+            "accept4", "pidfd_open", "pidfd_getfd", "landlock_create_ruleset", "fanotify_init")
+_DESCRIPTORS = ("fd", "fd_in", "fd_out", "ruleset")
 # Characters of a result that are shown: what a reader of whole files gives would fill a page.
 _RESULT = 200
 # A text among the arguments: 64 characters, and the others, which are too many to show. An escape is one.
@@ -121,12 +125,43 @@ def _prepares(event: Event) -> bool:
     return event[2] in _PREPARING or (event[2] == "open" and "O_CREAT" in str(event[3]))
 
 
+def descriptors(events: Sequence[Event]) -> list[dict[int, int]]:
+    """For each call, which of its arguments are descriptors that the trace tells the origin of: the number of the call there.
+
+    Processes begin without any of their parents'.
+    """
+    held: dict[tuple[str, str], int] = {}
+    found: list[dict[int, int]] = []
+    for number, (process, _, call, arguments, result) in enumerate(events):
+        # What the kernel fills in is the result.
+        names = [name for name, kind in SIGNATURES[call].arguments if not kind.output] if call in SIGNATURES else []
+        given = [(process, str(value)) for value in arguments]
+        found.append({place: held[given[place]] for place, name in enumerate(names[:len(given)])
+                      if name.endswith(_DESCRIPTORS) and given[place] in held})
+        if call in _OPENING and not failed(events[number]):
+            held[process, str(result)] = number
+        elif call == "close":
+            held.pop((process, str(arguments[0])), None)
+    return found
+
+
+def _with_origins(event: Event, origins: Mapping[int, int], events: Sequence[Event]) -> Event:
+    """A call whose descriptors say what they are of, as by strace's option -y."""
+    arguments = list(event[3])
+    for place, number in origins.items():
+        _, _, call, opened, _ = events[number]
+        paths = [text[1:-1] for text in map(str, opened) if text.startswith('"')]
+        arguments[place] = f"{arguments[place]}<{paths[0] if paths else call}>"
+    return [*event[:3], arguments, event[4]]
+
+
 def lines(events: Sequence[Event], kept: Iterable[int], notes: Mapping[int, str], width: int) -> list[str]:
     """Some of the calls, ASCII, wrapped to a width, with what is to be noted of them; a heading wherever another process or
-    other namespaces come."""
+    other namespaces come. Of a descriptor it says whose it is, where the call that opened it is not among them."""
     told, place = [], ("", "")
-    for number in kept:
-        event = events[number]
+    there = set(kept)
+    for number, origins in [(number, found) for number, found in enumerate(descriptors(events)) if number in there]:
+        event = _with_origins(events[number], {place: one for place, one in origins.items() if one not in there}, events)
         if (event[0], event[1]) != place:
             place = event[0], event[1]
             told.append(fill(ascii_only(f"{event[0]}, in {event[1]}:"), width, "  ", "    "))

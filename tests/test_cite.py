@@ -401,6 +401,22 @@ def test_what_a_file_is_in_is_about_it() -> None:
     assert strace.cut(events, 27, 4) == ([0, 25, 26, 27], "18 about other files, 6 before these")
 
 
+def test_of_a_descriptor_it_is_said_what_it_is_where_nobody_sees_it_opened() -> None:
+    socket = ["AF_UNIX", "SOCK_STREAM", "0"]
+    events = [call("open", "3", arguments=['"some/file"', "0", "0000"]), call("fchmod", arguments=["3", "0644"]),
+              call("close", arguments=["3"]), call("fchmod", "EBADF", arguments=["3", "0644"]),
+              call("open", "ENOENT", arguments=['"x"', "0", "0000"]), call("socket", "3", arguments=socket),
+              call("socket", "4", arguments=socket),
+              call("copy_file_range", "9", arguments=["4", "NULL", "3", "NULL", "9", "0"]),
+              ["other", "mnt:0 user:0", "fchmod", ["3", "0644"], "EBADF"]]
+    lines = [line.strip() for line in strace.lines(events, range(len(events)), {}, 100)]
+    assert "fchmod(3, 0644) = 0" in lines
+    kept = [line.strip() for line in strace.lines(events, (1, 3, 6, 7, 8), {}, 100)]
+    assert [line for line in kept if "(" in line] == [
+        "fchmod(3<some/file>, 0644) = 0", "fchmod(3, 0644) = -1 EBADF", "socket(AF_UNIX, SOCK_STREAM, 0) = 4",
+        "copy_file_range(4, NULL, 3<socket>, NULL, 9, 0) = 9", "fchmod(3, 0644) = -1 EBADF"]
+
+
 def test_of_parameter_sets_that_are_spoken_of_alike_the_one_with_more_words_is_shown() -> None:
     rules = case({"is": "so"}, claim="An owner outside the group without CAP_FSETID loses it.", params={
         "caller": ("owner", "owner outside the group", "owner outside the group with CAP_FSETID")})
