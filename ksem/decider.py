@@ -67,8 +67,11 @@ def nothing_of(section: Section, rows: Sequence[Row], on: str) -> KsemError:
     name, where = section.behaviour.name, on or "any column"
     if any(values.lacking for values in told):
         return KsemError(f"{name} was not seen on {where}: unsupported: {next(one.lacking for one in told if one.lacking)}")
-    why = "no calls were recorded" if told else "nothing is known"
-    return KsemError(f"{why} of {name} on {where}: `ksem run` makes evidence")
+    if told:
+        return KsemError(f"no calls were recorded of {name} on {where}: `ksem run` makes evidence")
+    reasons = [seen.why_unknown(result.cell) for row in rows for result in row.results if on in ("", result.column)]
+    why = next((reason for reason in reasons if reason != seen.NOT_RUN), "`ksem run` makes evidence")
+    return KsemError(f"nothing is known of {name} on {where}: {why}")
 
 
 def about(section: Section) -> str:

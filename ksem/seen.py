@@ -14,6 +14,8 @@ from ksem.model import Cell, Result
 
 # An observation that has no such value, where others do.
 ABSENT = "absent"
+# Why nothing is known of what nobody asked for.
+NOT_RUN = "not run"
 # How the reasons begin that speak of what came along with a machine or is set there, not of its kernel (those of
 # ksem.guest.needs and ksem.guest.disks, then those of cases): another machine with the same kernel can answer.
 _OF_THE_MACHINE = (
@@ -57,7 +59,7 @@ def spelled(value: str) -> str:
 def why_unknown(cell: Cell | None) -> str:
     """Why a cell tells nothing, in a few words."""
     if cell is None or cell.status == "unknown":
-        return "not run"
+        return NOT_RUN
     reason = cell.reason.partition("\n")[0]
     status = "could not be run" if cell.status == "unsupported" else cell.status
     return f"{status}: {reason}" if reason else status

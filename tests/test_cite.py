@@ -97,8 +97,11 @@ def test_the_column_whose_calls_are_shown_can_be_chosen() -> None:
 
 
 def test_what_nobody_knows_cannot_be_cited() -> None:
-    with pytest.raises(KsemError, match=r"nothing is known of area.thing on any column"):
+    with pytest.raises(KsemError, match=r"nothing is known of area.thing on any column: `ksem run` makes evidence$"):
         text(made(RULES, evidence("debian-6.1", "6.1.9")))
+    lacking = evidence("debian-6.1", "6.1.9", cell(None, status="unsupported", reason="needs root outside"))
+    with pytest.raises(KsemError, match=r"nothing is known of area.thing on debian-6.1: could not be run: needs root outside$"):
+        text(made(RULES, lacking), on="debian-6.1")
 
 
 def test_what_is_not_known_is_told_with_its_reason_and_is_no_kernel_that_agrees() -> None:
