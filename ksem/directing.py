@@ -10,7 +10,7 @@ import fcntl
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ksem import bootstrap
@@ -22,11 +22,13 @@ _FIRST = 252
 
 
 @contextlib.contextmanager
-def directed(machine: Machine, memory: int, bell: int, gate: int, modules: Mapping[str, bytes], log: Path) -> Iterator[None]:
-    """Have a machine's cases run here, if it can be.
+def director(machine: Machine, memory: int, bell: int, gate: int, modules: Mapping[str, bytes],
+             log: Path) -> Iterator[Callable[[], None]]:
+    """An agent here that can run a machine's cases; from the call on that it gives, which may raise Lost, it does.
 
-    memory: what we share with it, which has a proxy. bell, gate: pipes on which its proxy is heard, and let go on.
-    modules: what its kernel is given of when a case wants it, by their names. log: a file for what a case prints. Raises Lost.
+    It starts while the machine does. memory: what we share with it, which is to have a proxy by then. bell, gate: pipes on
+    which its proxy is heard, and let go on. modules: what its kernel is given of when a case wants it, by their names. log: a
+    file for what a case prints.
     """
     with contextlib.ExitStack() as stack:
         content = stack.enter_context(open(os.memfd_create("modules"), "wb"))
@@ -39,8 +41,7 @@ def directed(machine: Machine, memory: int, bell: int, gate: int, modules: Mappi
         errors = stack.enter_context(log.open("wb"))
         command = [sys.executable, "-IS", "-c", bootstrap.program()]
         channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
-        machine.directed_by(channel, {**kept, "places": _places(modules)})
-        yield
+        yield lambda: machine.directed_by(channel, {**kept, "places": _places(modules)})
 
 
 def _places(modules: Mapping[str, bytes]) -> dict[str, tuple[int, int]]:

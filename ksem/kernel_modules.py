@@ -28,15 +28,15 @@ Files = tuple[dict[str, bytes], dict[str, list[str]]]
 def files(directory: Path, wanted: Iterable[str]) -> Files:
     """What `initramfs.module_files` returns. directory: the one that holds `kernel/`."""
     names = sorted(set(wanted))
-    key = _key(directory, names)
+    name = key(directory, names)
     # What was not kept yet, or is damaged, is made; a cache that cannot be written to costs time alone.
     with contextlib.suppress(KsemError, OSError, zstandard.ZstdError):
-        kept: Files = marshal.loads(zstandard.ZstdDecompressor().decompress((cache.directory("modules") / key).read_bytes()))
+        kept: Files = marshal.loads(zstandard.ZstdDecompressor().decompress((cache.directory("modules") / name).read_bytes()))
         return kept
     found = initramfs.module_files(directory, names)
     with contextlib.suppress(KsemError):
         data = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(marshal.dumps(found))
-        cache.write_atomically(cache.directory("modules") / key, data)
+        cache.write_atomically(cache.directory("modules") / name, data)
     return found
 
 
@@ -67,8 +67,12 @@ def _unsigned(module: bytes) -> bytes:
     return module[:end - _SIGNATURE - int.from_bytes(module[end - 4:end], "big")]
 
 
-def _key(directory: Path, names: list[str]) -> str:
-    digest = hashlib.sha256(repr(names).encode() + Path(initramfs.__file__).read_bytes())
+def key(directory: Path, wanted: Iterable[str]) -> str:
+    """What tells the modules of a directory from others: its files as they are, what is wanted, and how that is chosen."""
+    names = sorted(set(wanted))
+    digest = hashlib.sha256(repr(names).encode())
+    for code in (initramfs.__file__, __file__):
+        digest.update(Path(code).read_bytes())
     for parent, folders, members in os.walk(directory):
         folders.sort()
         for name in sorted(members):

@@ -21,7 +21,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,10 +125,10 @@ class VirtualMachine:
         """Whether it ended because there can be no proxy in it, and no agent was in its initramfs."""
         return init.ENDED in self.last_words()
 
-    def directed(self, modules: Mapping[str, bytes]) -> contextlib.AbstractContextManager[None]:
-        """Have its cases directed from here, by its proxy. modules: what is to be loaded when it is wanted. Raises Lost."""
+    def director(self, modules: Mapping[str, bytes]) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        """Who can direct its cases from here, by its proxy: see `directing`. modules: what it loads when it is wanted."""
         ways = self._ways
-        return directing.directed(self.machine, ways.memory, ways.bell, ways.gate, modules, self._log.with_suffix(".cases.log"))
+        return directing.director(self.machine, ways.memory, ways.bell, ways.gate, modules, self._log.with_suffix(".cases.log"))
 
     def save(self) -> bytes:
         """Its state; afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too."""
@@ -172,23 +172,24 @@ class VirtualMachine:
 
 @contextlib.contextmanager
 def booted(image: bytes, archive: bytes, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
-    """A kernel that boots. drives: the images by the names of their filesystems."""
+    """A kernel that boots: `begin` comes first. drives: the images by the names of their filesystems."""
     with contextlib.ExitStack() as files:
         kernel, initrd = (files.enter_context(_anonymous(name, content))
                           for name, content in (("kernel", image), ("initramfs", archive)))
         more = ["-kernel", f"/proc/self/fd/{kernel}", "-initrd", f"/proc/self/fd/{initrd}", "-append", CMDLINE]
         with _started([*command(accelerator, log), *_drives(drives), *more], [kernel, initrd], log) as machine:
             files.close()
-            machine.begin(restored=False)
             yield machine
 
 
 @contextlib.contextmanager
 def restored(state: int, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
-    """A machine that goes on where it was saved. state: a descriptor; the same command, accelerator and QEMU wrote it."""
+    """A machine that goes on where it was saved: `begin` comes first.
+
+    state: a descriptor; the same command, accelerator and QEMU wrote it.
+    """
     more = ["-incoming", f"fd:{state}"]
     with _started([*command(accelerator, log), *_drives(drives), *more], [state], log) as machine:
-        machine.begin(restored=True)
         yield machine
 
 

@@ -19,7 +19,7 @@ import project
 import pytest
 import zstandard
 
-from ksem import cache, catalog, kernels, snapshots, vm
+from ksem import cache, catalog, init, initramfs, kernels, snapshots, vm
 from ksem.backends import qemu
 from ksem.guest import disks as inside
 from ksem.machine import Machine, Request
@@ -220,27 +220,39 @@ def test_a_module_that_the_kernel_does_not_take_is_told_of_in_the_same_words(tmp
     assert told(False) == ("booted", reason)
 
 
-def test_another_kernel_initramfs_command_or_program_is_another_machine(tmp_path: Path,
-                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
-    def name(image: bytes = b"image", archive: bytes = b"archive", accelerator: str = "tcg", module: bytes = b"module") -> str:
-        column = catalog.column("local", [])
-        plan = qemu._Plan(column, Kernel("6.12"), frozenset(), b"", {}, tmp_path / "log", print)
-        return plan.name(qemu._Parts(image, archive, {"xfs": module}), accelerator)
+def test_another_kernel_module_command_or_program_is_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, modules, config, other = (tmp_path / name for name in ("image", "modules", "config", "qemu"))
+    image.write_bytes(b"image")
+    config.write_text("CONFIG_MODULES=y\n")
+    (modules / "kernel").mkdir(parents=True)
 
-    names = [name(), name(image=b"other"), name(archive=b"other"), name(accelerator="kvm"), name(b"imag", b"earchive"),
-             name(module=b"other")]
+    def name(accelerator: str = "tcg", wanted: tuple[str, ...] = ("xfs",), at: Path = image) -> str:
+        kernel = Kernel("6.12", image=at, modules=modules, config=config)
+        plan = qemu._Plan(catalog.column("local", []), kernel, frozenset(wanted), b"", {}, tmp_path / "log", print)
+        return plan.kept_as(accelerator)
+
+    other.write_bytes(image.read_bytes())
+    names = [name(), name("kvm"), name(wanted=("xfs", "btrfs")), name(at=other)]
+    assert name() == names[0]
+    image.write_bytes(b"a newer image")
+    names.append(name())
+    (modules / "kernel" / "xfs.ko").write_bytes(b"module")
+    names.append(name())
+    config.write_text("CONFIG_MODULE_SIG_FORCE=y\n")
+    names.append(name())
     monkeypatch.setattr(vm, "MEMORY", 300)
     names.append(name())
     monkeypatch.setattr(vm, "CMDLINE", "other")
     names.append(name())
-    other = tmp_path / "qemu"
-    other.write_text("another QEMU")
+    monkeypatch.setattr(init, "executable", lambda directories: b"another first process")
+    initramfs._base.cache_clear()
+    names.append(name())
     monkeypatch.setattr(vm, "program", lambda: str(other))
     names.append(name())
     other.write_text("a newer QEMU")
     names.append(name())
+    initramfs._base.cache_clear()
     assert len(set(names)) == len(names)
-    assert name() == names[-1]
 
 
 def confined(tmp_path: Path, mounts: str) -> subprocess.CompletedProcess[str]:

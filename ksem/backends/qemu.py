@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ksem import bzimage, cache, disks, initramfs, kernel_modules, snapshots, vm
 from ksem.backends import Running
-from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable
+from ksem.model import Column, Kernel, KsemError, Lost, Say
 from ksem.qmp import MonitorError
 from ksem.vm import VirtualMachine
 
@@ -34,18 +32,15 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
 
     more: another archive, for what is to be in a directory of ours too; such a machine is not kept.
     """
-    assert kernel.image is not None
     plan = _Plan(column, kernel, modules, more, disks.images(modules), log, say)
-    parts: _Parts | None = plan.parts()
     candidates = accelerators()
     for accelerator in candidates:
-        assert parts is not None
-        kept = None if column.cold or more or not snapshots.limit() else plan.name(parts, accelerator)
+        kept = None if column.cold or more or not snapshots.limit() else plan.kept_as(accelerator)
         with contextlib.ExitStack() as stack:
             try:
                 started = time.monotonic()
                 restored = plan.restored(stack, accelerator, kept) if kept else None
-                found = restored or plan.booted(stack, accelerator, kept, parts)
+                found = restored or plan.booted(stack, accelerator, kept)
             except Lost as loss:
                 if accelerator == candidates[-1]:
                     raise
@@ -53,8 +48,6 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
                 cache.set_boot_note("accelerator", "tcg")
                 continue
             how = "restored" if restored else "booted"
-            # Nobody needs these 50 MB for as long as the machine is there.
-            parts = None
             yield Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
                           f"{how} {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})", found.fate)
             return
@@ -67,21 +60,11 @@ def check(column: Column) -> None:
     snapshots.limit()
     vm.program()
     vm.watched()
-    if shutil.which("ldd") is None:
-        raise Unavailable("ldd is missing: install the package libc-bin")
-
-
-class _Parts(NamedTuple):
-    """What a machine boots: the kernel's file, and an initramfs; and the modules that its director has for it, by name."""
-
-    image: bytes
-    archive: bytes
-    modules: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What else a machine is made of, but its accelerator."""
+    """What a machine is made of, but its accelerator."""
 
     column: Column
     kernel: Kernel
@@ -91,19 +74,21 @@ class _Plan:
     log: Path
     say: Say
 
-    def parts(self, interpreter: bool = False) -> _Parts:
-        """What it boots. interpreter: whether it is to run its cases itself, if need be."""
+    @property
+    def image(self) -> Path:
+        """The kernel's file."""
         assert self.kernel.image is not None
-        modules, order = _modules(self.kernel, self.modules)
-        sent: dict[str, bytes] = {} if interpreter else modules
-        archive = initramfs.build(modules, order, "serial") if interpreter else initramfs.build({}, order)
-        return _Parts(self.kernel.image.read_bytes(), archive + self.more, sent)
+        return self.kernel.image
 
-    def name(self, parts: _Parts, accelerator: str) -> str:
-        """What it is kept as. The image is the file's, which is quicker to read than what is unpacked of it."""
-        processor = _processor() if accelerator == "kvm" else b""
-        return snapshots.name(f"{self.kernel.release}-{accelerator}",
-                              [*vm.shape(accelerator), processor, parts.image, parts.archive, *parts.modules.values()])
+    def kept_as(self, accelerator: str) -> str:
+        """The name of such a machine. Files are told apart by what the host knows of them: to read them takes longer."""
+        found = os.stat(self.image)
+        parts = [
+            *vm.shape(accelerator), _processor() if accelerator == "kvm" else b"", initramfs.build({}, {}),
+            repr((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)).encode(),
+            kernel_modules.key(self.kernel.modules, self.modules).encode() if self.kernel.modules else b"",
+            b"signed" if _insists_on_signatures(self.kernel) else b""]
+        return snapshots.name(f"{self.kernel.release}-{accelerator}", parts)
 
     def restored(self, stack: contextlib.ExitStack, accelerator: str, kept: str) -> VirtualMachine | None:
         """The machine as it was kept; None when there is none, or none that can be used."""
@@ -113,11 +98,13 @@ class _Plan:
                 if state is None:
                     return None
                 found = attempt.enter_context(vm.restored(state.fileno(), self.drives, accelerator, self.log))
+                # All its modules are loaded.
+                direct = attempt.enter_context(found.director({}))
+                found.begin(restored=True)
                 # It takes as much memory as the machine, which has it all now.
                 state.truncate(0)
                 found.plug(self.drives)
-                # All its modules are loaded.
-                attempt.enter_context(found.directed({}))
+                direct()
                 stack.enter_context(attempt.pop_all())
         except (Lost, KsemError, snapshots.Damaged) as problem:
             self.say(f"the saved machine cannot be used ({problem}): booting another")
@@ -125,33 +112,41 @@ class _Plan:
             return None
         return found
 
-    def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None, parts: _Parts) -> VirtualMachine:
-        """A machine from the beginning; kept, if it is to be, and does not die of it. Raises Lost."""
+    def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None,
+               interpreter: bool = False) -> VirtualMachine:
+        """A machine from the beginning; kept, if it is to be, and does not die of it. Raises Lost.
+
+        interpreter: whether it is to run its cases itself, if need be.
+        """
         deadline = min(self.column.deadline, KVM_BOOT) if accelerator == "kvm" else self.column.deadline
-        assert self.kernel.image is not None
-        image = bzimage.vmlinux(self.kernel.image) or parts.image
+        modules, order = _modules(self.kernel, self.modules)
+        archive = initramfs.build(modules, order, "serial") if interpreter else initramfs.build({}, order)
         with contextlib.ExitStack() as attempt:
-            found = attempt.enter_context(vm.booted(image, parts.archive, self.drives, accelerator, self.log))
+            image = bzimage.vmlinux(self.image) or self.image.read_bytes()
+            found = attempt.enter_context(vm.booted(image, archive + self.more, self.drives, accelerator, self.log))
+            found.begin(restored=False)
             if not found.rings(deadline):
-                if not found.lacks_agent():
+                if interpreter or not found.lacks_agent():
                     found.machine.start(deadline)
                     found.plug(self.drives)
                     # Nobody could tell it the time when it is restored.
                     stack.enter_context(attempt.pop_all())
                     return found
                 self.say(f"{self.kernel.release} cannot be directed from outside: booting it with an interpreter")
-                parts = self.parts(interpreter=True)
-            elif not kept or self._keep(found, kept, parts):
+                interpreter = True
+            elif not kept or self._keep(found, kept, modules):
+                direct = attempt.enter_context(found.director(modules))
                 found.plug(self.drives)
-                attempt.enter_context(found.directed(parts.modules))
+                direct()
                 stack.enter_context(attempt.pop_all())
                 return found
-        return self.booted(stack, accelerator, None, parts)
+        return self.booted(stack, accelerator, None, interpreter)
 
-    def _keep(self, found: VirtualMachine, kept: str, parts: _Parts) -> bool:
+    def _keep(self, found: VirtualMachine, kept: str, modules: Mapping[str, bytes]) -> bool:
         """Keep it with all its modules loaded, which takes longer than all else before a case; whether it is still there."""
         try:
-            with found.directed(parts.modules):
+            with found.director(modules) as direct:
+                direct()
                 found.machine.load_modules(self.column.deadline)
                 found.machine.stop()
         except Lost as loss:
@@ -169,9 +164,14 @@ def _modules(kernel: Kernel, wanted: frozenset[str]) -> kernel_modules.Files:
     if kernel.modules is None:
         return {}, {}
     contents, order = kernel_modules.files(kernel.modules, wanted)
-    if kernel.config is not None and "CONFIG_MODULE_SIG_FORCE=y" not in kernel.config.read_text():
+    if not _insists_on_signatures(kernel):
         contents = {name: kernel_modules.untraced(module) for name, module in contents.items()}
     return contents, order
+
+
+def _insists_on_signatures(kernel: Kernel) -> bool:
+    """Whether it takes no module without one, or may be such a kernel."""
+    return kernel.config is None or "CONFIG_MODULE_SIG_FORCE=y" in kernel.config.read_text()
 
 
 def _processor() -> bytes:
