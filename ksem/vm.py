@@ -73,19 +73,25 @@ class VirtualMachine:
         assert process.stdout
         self._process, self._monitor, self._log = process, monitor, log
         self._ways = ways
+        self._said: list[str] = []
         self.machine = Machine(wire.Channel(process.stdout.fileno(), process.stdin.fileno()), self.last_words)
 
     def last_words(self) -> str:
         """The console from where the kernel says what befell it, else its last lines; QEMU's complaint when there are none."""
-        lines = tail(self._log).splitlines()
-        if not lines and self._process.poll() is not None and self._process.stderr is not None:
-            lines = self._process.stderr.read().decode("utf-8", "replace").splitlines()
+        lines = tail(self._log).splitlines() or self._complaint()
         recent = [line.rstrip()[:WIDEST] for line in lines[-CONSOLE:]]
         start = next((number for number, line in enumerate(recent) if _TROUBLE.search(line)), max(0, len(recent) - SHOWN))
         end = start + SHOWN
         # A panic because of an oops comes after all that is said of that.
         panic = [line for line in recent[end:] if _PANIC in line][:1]
         return "\n".join([*recent[start:end - len(panic)], *panic])
+
+    def _complaint(self) -> list[str]:
+        """What QEMU said, once it has ended."""
+        if self._process.poll() is not None and self._process.stderr is not None:
+            # Which can be read once.
+            self._said += self._process.stderr.read().decode("utf-8", "replace").splitlines()
+        return self._said
 
     def fate(self) -> str:
         """What became of a machine that does not answer: whether it hangs, ended, or lost its QEMU."""
@@ -158,7 +164,11 @@ class VirtualMachine:
         try:
             yield
         except MonitorError as error:
-            raise Lost(str(error), self.last_words()) from error
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDING)
+            # Why it could not even start, as where it has no room for a temporary file.
+            said = self._complaint()[-1:] if self._process.returncode == 1 else []
+            raise Lost(": ".join([str(error), *said])[:WIDEST], self.last_words()) from error
 
     def begin(self, restored: bool) -> None:
         """Begin the conversation with QEMU; see a restored machine run, as it would not hear anything before."""

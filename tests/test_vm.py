@@ -14,6 +14,7 @@ import pytest
 from ksem import catalog, kernels, vm
 from ksem.backends import qemu
 from ksem.machine import Request
+from ksem.model import Lost
 
 PRINTS = """
 def observe(lab):
@@ -60,3 +61,12 @@ def test_a_machine_that_prints_without_end_fills_no_disk(tmp_path: Path, monkeyp
     with qemu.machine(column, kernel, frozenset(), log, print) as running:
         assert running.machine.run(Request("made.prints", PRINTS, {}, ("root",), 60.0)).status == "observed"
     assert log.stat().st_size == 1 << 16
+
+
+def test_a_machine_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    column = dataclasses.replace(catalog.column("debian-5.10", catalog.entries(project.ROOT)), cold=True)
+    kernel = kernels.source_of(column).resolve(column, print)
+    with pytest.raises(Lost, match=r"QEMU ended the conversation: .*: No such file or directory"), \
+            qemu.machine(column, kernel, frozenset(["xfs"]), tmp_path / "console.log", print):
+        pass
