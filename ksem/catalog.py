@@ -175,7 +175,7 @@ def _check(case: Case, path: Path) -> None:
             raise KsemError(f"more than {SETS} parameter sets: params is too much")
         for name, values in case.params.items():
             # A text is a sequence too: of its letters, which nobody means.
-            if isinstance(values, str) or not values or not all(isinstance(value, str | int | bool) for value in values):
+            if isinstance(values, str | set) or not values or not all(isinstance(value, str | int | bool) for value in values):
                 raise KsemError(f"{path}: the values of {name} must be texts, numbers or booleans, and at least one")
             if twice := [value for number, value in enumerate(values) if value in values[:number]]:
                 raise KsemError(f"{path}: the values of {name} have {twice[0]!r} twice")

@@ -51,3 +51,7 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.command(name)
         command.arguments(subparsers.add_parser(name, help=command.HELP))
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -166,7 +166,7 @@ def _bytecode(source: Path) -> bytes:
 
 
 def _own_bytecode(source: Path, place: str) -> bytes:
-    """The same for what is ours: the archive does not tell where ksem lies, so that one saved machine serves all checkouts."""
+    """The same for what is ours: the archive does not tell where ksem lies."""
     code = compile(source.read_bytes(), place, "exec", dont_inherit=True)
     return importlib.util.MAGIC_NUMBER + bytes(12) + _marshalled(code)
 

@@ -6,6 +6,7 @@ Contract: `model`, `lines`, `conversation` and `ksem.guest`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import importlib.util
 import marshal
@@ -22,6 +23,7 @@ import ksem.guest
 from ksem import lines, losses
 from ksem.conversation import MARGIN, Conversation
 from ksem.guest import wire
+from ksem.guest.modules import PASSING
 from ksem.guest.trace import LIMIT
 from ksem.model import Answer, Call, KsemError, Lost, Mutant
 
@@ -147,8 +149,12 @@ class Machine:
         self._agent.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": {**given, **told}}, "started")
 
     def load_modules(self, deadline: float) -> None:
-        """Have the kernel take all modules that came along. Raises Lost when that takes so many seconds."""
-        self._agent.ask({"modules": True}, "modules", deadline)
+        """Have the kernel take all modules that came along. Raises Lost when that takes so many seconds, or may be otherwise
+        another time."""
+        said = self._agent.ask({"modules": True}, "modules", deadline)["modules"]
+        passing = [f"{path}: {errno.errorcode[code]}" for path, code in said.items() if code in PASSING] if said else []
+        if passing:
+            raise self._agent.lost(f"the kernel did not take {passing[0]}")
 
     def environment(self, options: Iterable[str]) -> dict[str, Any]:
         """ksem.guest.environment's answer. options: of the kernel's configuration, to be told of.

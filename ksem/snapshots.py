@@ -1,4 +1,4 @@
-"""Saved machines, kept in the cache under the digest of all that shaped them: what is changed has another name, none is stale.
+"""Saved machines, kept in the cache under the digest of all that shaped them: what is changed has another name.
 
 Contract: the standard library, zstandard, `cache`, `model`. A file is QEMU's migration stream, as one zstd frame with
 its size and checksum. Files come to be whole, and the one that was used longest ago goes when all together are larger than the

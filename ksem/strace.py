@@ -23,6 +23,8 @@ _SHAPING = ("mount", "mount_setattr", "move_mount", "pivot_root", "setns", "unsh
 _OPENING = ("open", "openat", "openat2", "open_tree", "open_tree_attr", "fsopen", "fspick", "fsmount", "memfd_create", "socket",
             "accept4", "pidfd_open", "pidfd_getfd", "landlock_create_ruleset", "fanotify_init")
 _DESCRIPTORS = ("fd", "fd_in", "fd_out", "ruleset")
+# One that is not the caller's own, and calls whose result is a process.
+_OF_ANOTHER, _FORKING = (("pidfd_getfd", "fd"),), ("fork", "clone", "clone3")
 # Characters of a result that are shown: what a reader of whole files gives would fill a page.
 _RESULT = 200
 # A text among the arguments: 64 characters, and the others, which are too many to show. An escape is one.
@@ -128,20 +130,26 @@ def _prepares(event: Event) -> bool:
 def descriptors(events: Sequence[Event]) -> list[dict[int, int]]:
     """For each call, which of its arguments are descriptors that the trace tells the origin of: the number of the call there.
 
-    Processes begin without any of their parents'.
+    A process begins with its parent's.
     """
-    held: dict[tuple[str, str], int] = {}
+    held: dict[str, dict[str, int]] = {}
     found: list[dict[int, int]] = []
     for number, (process, _, call, arguments, result) in enumerate(events):
+        mine, given = held.setdefault(process, {}), [str(value) for value in arguments]
         # What the kernel fills in is the result.
         names = [name for name, kind in SIGNATURES[call].arguments if not kind.output] if call in SIGNATURES else []
-        given = [(process, str(value)) for value in arguments]
-        found.append({place: held[given[place]] for place, name in enumerate(names[:len(given)])
-                      if name.endswith(_DESCRIPTORS) and given[place] in held})
-        if call in _OPENING and not failed(events[number]):
-            held[process, str(result)] = number
+        found.append({place: mine[given[place]] for place, name in enumerate(names[:len(given)])
+                      if name.endswith(_DESCRIPTORS) and given[place] in mine and (call, name) not in _OF_ANOTHER})
+        if failed(events[number]):
+            continue
+        if call in _OPENING:
+            mine[str(result)] = number
         elif call == "close":
-            held.pop((process, str(arguments[0])), None)
+            mine.pop(given[0], None)
+        elif call == "close_range" and "CLOEXEC" not in given[2]:
+            held[process] = {one: opened for one, opened in mine.items() if not int(given[0]) <= int(one) <= int(given[1])}
+        elif call in _FORKING and str(result).startswith("<"):
+            held[str(result).strip("<>")] = dict(mine)
     return found
 
 

@@ -117,7 +117,9 @@ class VirtualMachine:
         bell, line = self._ways.bell, self._process.stdout.fileno()
         end = time.monotonic() + deadline
         while True:
-            heard, _, _ = select.select([bell, line], [], [], max(0.0, end - time.monotonic()))
+            left = end - time.monotonic()
+            # Also where what is no proxy rings and rings.
+            heard = select.select([bell, line], [], [], left)[0] if left > 0 else []
             if not heard:
                 raise Lost(f"the kernel did not answer within {deadline:g} s", self.last_words())
             rung = os.read(bell, 4096) if bell in heard else b""

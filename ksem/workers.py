@@ -276,7 +276,7 @@ class Workers:
 
     def _started(self, spec: Any, putevent: Any) -> Any:
         """A worker. Ctrl-C does not wait for another host, on which it is not heard."""
-        with interrupts.held() if spec.popen else contextlib.nullcontext():
+        with interrupts.held() if spec.popen and not spec.via else contextlib.nullcontext():
             return self._set_up(spec, putevent)
 
     def _first(self, spec: Any, putevent: Any) -> Any:

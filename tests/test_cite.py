@@ -404,20 +404,35 @@ def test_what_a_file_is_in_is_about_it() -> None:
     assert strace.cut(events, 27, 4) == ([0, 25, 26, 27], "18 about other files, 6 before these")
 
 
-def test_of_a_descriptor_it_is_said_what_it_is_where_nobody_sees_it_opened() -> None:
-    socket = ["AF_UNIX", "SOCK_STREAM", "0"]
-    events = [call("open", "3", arguments=['"some/file"', "0", "0000"]), call("fchmod", arguments=["3", "0644"]),
-              call("close", arguments=["3"]), call("fchmod", "EBADF", arguments=["3", "0644"]),
-              call("open", "ENOENT", arguments=['"x"', "0", "0000"]), call("socket", "3", arguments=socket),
-              call("socket", "4", arguments=socket),
-              call("copy_file_range", "9", arguments=["4", "NULL", "3", "NULL", "9", "0"]),
-              ["other", "mnt:0 user:0", "fchmod", ["3", "0644"], "EBADF"]]
-    lines = [line.strip() for line in strace.lines(events, range(len(events)), {}, 100)]
-    assert "fchmod(3, 0644) = 0" in lines
-    kept = [line.strip() for line in strace.lines(events, (1, 3, 6, 7, 8), {}, 100)]
-    assert [line for line in kept if "(" in line] == [
-        "fchmod(3<some/file>, 0644) = 0", "fchmod(3, 0644) = -1 EBADF", "socket(AF_UNIX, SOCK_STREAM, 0) = 4",
-        "copy_file_range(4, NULL, 3<socket>, NULL, 9, 0) = 9", "fchmod(3, 0644) = -1 EBADF"]
+OPENED = call("open", "3", arguments=['"a"', "0", "0000"])
+SOCKET = ["AF_UNIX", "SOCK_STREAM", "0"]
+
+
+@pytest.mark.parametrize(("events", "expected"), [
+    ([OPENED, call("fchmod", arguments=["3", "0644"])], "fchmod(3<a>, 0644) = 0"),
+    ([OPENED, call("close", arguments=["3"]), call("fchmod", "EBADF", arguments=["3", "0"])],
+     "fchmod(3, 0) = -1 EBADF"),
+    ([OPENED, call("close_range", arguments=["3", "9", "0"]),
+      call("fchmod", "EBADF", arguments=["3", "0"])], "fchmod(3, 0) = -1 EBADF"),
+    ([OPENED, call("close_range", arguments=["3", "9", "CLOSE_RANGE_CLOEXEC"]),
+      call("fchmod", arguments=["3", "0"])], "fchmod(3<a>, 0) = 0"),
+    ([call("open", "ENOENT", arguments=['"a"', "0", "0000"]), call("fchmod", "EBADF", arguments=["ENOENT", "0"])],
+     "fchmod(ENOENT, 0) = -1 EBADF"),
+    ([call("socket", "3", arguments=SOCKET), call("copy_file_range", "9", arguments=["4", "NULL", "3", "NULL", "9", "0"])],
+     "copy_file_range(4, NULL, 3<socket>, NULL, 9, 0) = 9"),
+    # A child has what its parent had, and no more.
+    ([OPENED, call("fork", "<child>", arguments=[]),
+      call("open", "4", arguments=['"b"', "0", "0000"]),
+      call("copy_file_range", "9", "child", ["3", "NULL", "4", "NULL", "9", "0"])],
+     "copy_file_range(3<a>, NULL, 4, NULL, 9, 0) = 9"),
+    ([OPENED, call("fchmod", "EBADF", "other", ["3", "0"])], "fchmod(3, 0) = -1 EBADF"),
+    # The other one is of the process that is asked.
+    ([call("pidfd_open", "3", arguments=["getppid()", "0"]), call("pidfd_getfd", "4", arguments=["3", "3", "0"])],
+     "pidfd_getfd(3<pidfd_open>, 3, 0) = 4"),
+])
+def test_of_a_descriptor_it_is_said_what_it_is_where_nobody_sees_it_opened(events: list[Event], expected: str) -> None:
+    assert list(strace.lines(events, [len(events) - 1], {}, 100))[1:] == [f"    {expected}"]
+    assert "<" not in list(strace.lines(events, range(len(events)), {}, 100))[-1]
 
 
 def test_of_parameter_sets_that_are_spoken_of_alike_the_one_with_more_words_is_shown() -> None:

@@ -156,6 +156,7 @@ def test_a_run_may_be_ended_at_any_moment(tmp_path: Path, number: signal.Signals
     files = tmp_path / "files"
     files.mkdir()
     command = [*project.COMMAND, "run", COLUMN, "debian-7.3", "-n", "2"]
+    # Before that, perhaps not even Python has started: test_cli.py has what is ours of it.
     patience = random.uniform(0.3, 6.0)
     run = subprocess.Popen(command, cwd=made, env={**project.environment(), "TMPDIR": str(files)}, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)

@@ -138,7 +138,7 @@ def test_every_library_that_the_interpreter_names_is_in_the_archive() -> None:
 
 
 def test_the_archive_does_not_tell_where_ksem_lies_or_what_else_is_imported(tmp_path: Path) -> None:
-    """Otherwise every checkout, and every command, would have a saved machine of its own."""
+    """The same kernel in the same initramfs is the same machine, whoever boots it."""
     text = ("import hashlib, sys; {}; from ksem import initramfs; "
             "print(initramfs.__file__, hashlib.sha256(initramfs.build({{}}, {{}}, 'serial')).hexdigest())")
     shutil.copytree(project.ROOT / "ksem", tmp_path / "ksem", ignore=shutil.ignore_patterns("__pycache__"))

@@ -6,6 +6,7 @@ Guards: a machine that died, hung or talks nonsense is never a verdict, and neve
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib.util
 import subprocess
 import sys
@@ -183,3 +184,11 @@ def test_a_bare_python_becomes_an_agents_far_side_and_ends_with_its_line() -> No
         assert process.wait(30) == 0
     assert ready["ready"] == wire.PROTOCOL
     assert ready["python"] == list(sys.version_info[:3])
+
+
+def test_a_module_that_the_kernel_may_take_another_time_is_a_loss() -> None:
+    """A machine is not kept so: all that are restored from it would lack the filesystem."""
+    machine({"modules": {"/ksem/modules/xor.ko": 0, "/ksem/modules/xfs.ko": errno.ENODEV}})[0].load_modules(1.0)
+    one, _ = machine({"modules": {"/ksem/modules/xor.ko": 0, "/ksem/modules/xfs.ko": errno.ENOMEM}})
+    with pytest.raises(Lost, match=r"the kernel did not take /ksem/modules/xfs.ko: ENOMEM"):
+        one.load_modules(1.0)

@@ -7,6 +7,7 @@ may cost more than a boot.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import project
 import pytest
 import zstandard
 
-from ksem import cache, catalog, init, initramfs, kernels, snapshots, vm
+from ksem import cache, catalog, initramfs, kernels, snapshots, vm
 from ksem.backends import qemu
 from ksem.guest import disks as inside
 from ksem.machine import Machine, Request
@@ -201,23 +202,30 @@ def test_a_machine_that_dies_of_its_modules_costs_a_boot(tmp_path: Path, home: P
     assert not list(home.glob("*"))
 
 
+# A file that is none, one without anything in it, and one that cannot be put where it should be.
+NONE = {"overlay": b"no module", "xfs": b"", "no/btrfs": b"no module"}
+ORDER = {"overlay": ["overlay"], "xfs": ["xfs"], "btrfs": ["no/btrfs"]}
+REASONS = {"overlay": "overlay failed with ENOEXEC", "xfs": "xfs failed with EINVAL", "btrfs": "no/btrfs failed with ENOENT"}
+
+
 def test_a_module_that_the_kernel_does_not_take_is_told_of_in_the_same_words(tmp_path: Path, home: Path,
                                                                              monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is tried when it is wanted, before its machine was saved, or by an interpreter in the machine."""
-    monkeypatch.setattr(qemu, "_modules", lambda *_: ({"overlay": b"no module"}, {"overlay": ["overlay"]}))
+    monkeypatch.setattr(qemu, "_modules", lambda *_: (NONE, ORDER))
     column = catalog.column("debian-5.10", catalog.entries(project.ROOT))
     kernel = kernels.source_of(column).resolve(column, print)
 
-    def told(cold: bool) -> tuple[str, str]:
+    def told(cold: bool, *names: str) -> tuple[str, dict[str, str]]:
         wanted = dataclasses.replace(column, cold=cold)
-        request = Request("made.fine", project.FINE, {}, ("root", "fs:overlay"), 60.0)
-        with qemu.machine(wanted, kernel, frozenset(["overlay"]), tmp_path / "console.log", print) as running:
-            return running.came.split()[0], running.machine.run(request).reason
+        with qemu.machine(wanted, kernel, frozenset(), tmp_path / "console.log", print) as found:
+            return found.came.split()[0], {name: found.machine.run(
+                Request("made.fine", project.FINE, {}, ("root", f"fs:{name}"), 60.0)).reason for name in names}
 
-    reason = "no filesystem overlay: loading the module overlay failed with ENOEXEC"
-    assert [told(cold) for cold in (True, False, False)] == [("booted", reason), ("booted", reason), ("restored", reason)]
+    reasons = {name: f"no filesystem {name}: loading the module {reason}" for name, reason in REASONS.items()}
+    assert [told(cold, *REASONS) for cold in (True, False, False)] == [
+        ("booted", reasons), ("booted", reasons), ("restored", reasons)]
     monkeypatch.setattr(vm, "_sharing", lambda *_: [])
-    assert told(False) == ("booted", reason)
+    assert told(False, "overlay") == ("booted", {"overlay": reasons["overlay"]})
 
 
 def test_another_kernel_module_command_or_program_is_another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,11 +240,14 @@ def test_another_kernel_module_command_or_program_is_another_machine(tmp_path: P
         return plan.kept_as(accelerator)
 
     other.write_bytes(image.read_bytes())
-    names = [name(), name("kvm"), name(wanted=("xfs", "btrfs")), name(at=other)]
-    assert name() == names[0]
-    image.write_bytes(b"a newer image")
+    names = [name(), name("kvm"), name(wanted=("xfs", "btrfs"))]
+    assert name() == name(at=other) == names[0]
+    image.write_bytes(b"newer")
     names.append(name())
-    (modules / "kernel" / "xfs.ko").write_bytes(b"module")
+    module = modules / "kernel" / "xfs.ko"
+    module.write_bytes(b"module")
+    names.append(name())
+    os.utime(module, (1, 1))
     names.append(name())
     config.write_text("CONFIG_MODULE_SIG_FORCE=y\n")
     names.append(name())
@@ -244,14 +255,12 @@ def test_another_kernel_module_command_or_program_is_another_machine(tmp_path: P
     names.append(name())
     monkeypatch.setattr(vm, "CMDLINE", "other")
     names.append(name())
-    monkeypatch.setattr(init, "executable", lambda directories: b"another first process")
-    initramfs._base.cache_clear()
+    monkeypatch.setattr(initramfs, "_base", lambda program: {"init": (0o100755, b"another first process")})
     names.append(name())
     monkeypatch.setattr(vm, "program", lambda: str(other))
     names.append(name())
     other.write_text("a newer QEMU")
     names.append(name())
-    initramfs._base.cache_clear()
     assert len(set(names)) == len(names)
 
 

@@ -45,8 +45,10 @@ def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, 
                 if accelerator == candidates[-1]:
                     raise
                 say(f"{accelerator} does not run this kernel ({loss.reason}): emulating")
-                cache.set_boot_note("accelerator", "tcg")
                 continue
+            if accelerator != candidates[0]:
+                # Not what the host lacks for any machine, as room for temporary files.
+                cache.set_boot_note("accelerator", accelerator)
             how = "restored" if restored else "booted"
             yield Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
                           f"{how} {kernel.release} in {time.monotonic() - started:.1f} s ({accelerator})", found.fate)
@@ -81,11 +83,10 @@ class _Plan:
         return self.kernel.image
 
     def kept_as(self, accelerator: str) -> str:
-        """The name of such a machine. Files are told apart by what the host knows of them: to read them takes longer."""
-        found = os.stat(self.image)
+        """The name of such a machine. Modules are told apart by what is known of their files: to unpack them takes longer."""
         parts = [
             *vm.shape(accelerator), _processor() if accelerator == "kvm" else b"", initramfs.build({}, {}),
-            repr((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)).encode(),
+            self.image.read_bytes(),
             kernel_modules.key(self.kernel.modules, self.modules).encode() if self.kernel.modules else b"",
             b"signed" if _insists_on_signatures(self.kernel) else b""]
         return snapshots.name(f"{self.kernel.release}-{accelerator}", parts)
@@ -107,8 +108,8 @@ class _Plan:
                 direct()
                 stack.enter_context(attempt.pop_all())
         except (Lost, KsemError, snapshots.Damaged) as problem:
+            # It stays until another takes its place: perhaps there is no room for temporary files.
             self.say(f"the saved machine cannot be used ({problem}): booting another")
-            snapshots.discard(kept)
             return None
         return found
 
@@ -135,7 +136,7 @@ class _Plan:
                 self.say(f"{self.kernel.release} cannot be directed from outside: booting it with an interpreter")
                 interpreter = True
             elif not kept or self._keep(found, kept, modules):
-                direct = attempt.enter_context(found.director(modules))
+                direct = attempt.enter_context(found.director({} if kept else modules))
                 found.plug(self.drives)
                 direct()
                 stack.enter_context(attempt.pop_all())
@@ -144,6 +145,7 @@ class _Plan:
 
     def _keep(self, found: VirtualMachine, kept: str, modules: Mapping[str, bytes]) -> bool:
         """Keep it with all its modules loaded, which takes longer than all else before a case; whether it is still there."""
+        snapshots.discard(kept)
         try:
             with found.director(modules) as direct:
                 direct()

@@ -3,7 +3,7 @@
 Contract: the standard library and ksem.guest. Requests and answers are JSON objects on a `wire.Channel`:
 
     {"load": {module: source}}                -> {"loaded": count}
-    {"modules": true}                         -> {"modules": count}; loads those that came along
+    {"modules": true}                         -> {"modules": {PATH: errno}}; has the kernel take all that came along
     {"environment": [option]}                 -> environment.environment(...)
     {"needs": [need]}                         -> {"missing": the first reason why a case cannot run here, or null}
     {"run": {"case", "params", "deadline"}}   -> {"status": ..., "trace": [...], ...}; with a "mutant" as `mutation` says

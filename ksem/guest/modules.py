@@ -13,8 +13,10 @@ from typing import Callable, List, Optional
 
 DIRECTORY = "/ksem/modules"
 ORDER = DIRECTORY + "/order.json"
-# Of each module that was tried, null or why it cannot be had.
+# What the kernel said of each module that was tried, by its path: 0 or an errno.
 LOADED = DIRECTORY + "/loaded.json"
+# What it may say of a module that it takes another time.
+PASSING = frozenset((errno.EAGAIN, errno.EINTR, errno.ENOMEM, errno.ENOSPC, errno.ETIMEDOUT))
 # finit_module(2), by architecture.
 FINIT_MODULE = {"x86_64": 313, "aarch64": 273}
 

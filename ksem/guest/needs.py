@@ -5,6 +5,7 @@ Contract: the standard library and ksem.guest; all is tried by processes of the 
 missing: the reason that an `unsupported` cell shows.
 """
 
+import errno
 import json
 import os
 from typing import Any, Callable, Dict, Iterable, List, Optional
@@ -27,16 +28,23 @@ def missing(needs: Iterable[str], arena: Arena) -> Optional[str]:
     return None
 
 
-def load(arena: Arena) -> int:
-    """Load all modules that came along, as far as the kernel takes them, before anybody needs one; how many those are.
+def load(arena: Arena) -> Dict[str, int]:
+    """Have the kernel take all modules that came along before anybody needs one; what it said of each, 0 or an errno.
 
-    The machine keeps what became of each: whoever directs it later may not have them any more.
+    The machine keeps that: whoever directs it later has the modules no more.
     """
     order = arena.read(modules.ORDER)
-    found = {name: modules.load(name, order, lambda path: _insert(arena, path))
-             for name in (modules.names(order) if order is not None else ())}
-    arena.write(modules.LOADED, json.dumps(found).encode())
-    return sum(problem is None for problem in found.values())
+    said: Dict[str, int] = {}
+
+    def insert(path: str) -> int:
+        if path not in said:
+            said[path] = _insert(arena, path)
+        return said[path]
+
+    for name in modules.names(order) if order is not None else ():
+        modules.load(name, order, insert)
+    arena.write(modules.LOADED, json.dumps(said).encode())
+    return said
 
 
 def _root(arena: Arena, _: str) -> Optional[str]:
@@ -62,7 +70,9 @@ def _userns(arena: Arena, _: str) -> Optional[str]:
 
 def _filesystem(arena: Arena, name: str) -> Optional[str]:
     if not _registered(arena, name):
-        problem = _module(arena, name)
+        said = json.loads(arena.read(modules.LOADED) or "{}")
+        problem = modules.load(name, arena.read(modules.ORDER),
+                               lambda path: int(said[path]) if path in said else _insert(arena, path))
         if problem:
             return "no filesystem %s: %s" % (name, problem)
     if not _registered(arena, name):
@@ -70,28 +80,27 @@ def _filesystem(arena: Arena, name: str) -> Optional[str]:
     return disks.attach(arena, name) if name in disks.FILESYSTEMS else None
 
 
-def _module(arena: Arena, name: str) -> Optional[str]:
-    """Have a module loaded: None, or why it cannot be had."""
-    known = json.loads(arena.read(modules.LOADED) or "{}")
-    if name in known:
-        return str(known[name]) if known[name] else None
-    return modules.load(name, arena.read(modules.ORDER), lambda path: _insert(arena, path))
-
-
 def _registered(arena: Arena, name: str) -> bool:
     return any(line.split()[-1] == name for line in (arena.read("/proc/filesystems") or "").splitlines())
 
 
 def _insert(arena: Arena, path: str) -> int:
+    """Have the kernel take the file of a module, which is there no longer than that if it has to be sent: 0 or an errno."""
     sent = arena.files.get(path)
+    failed = 0
     if sent is not None:
-        arena.write(path, sent)
+        try:
+            arena.write(path, sent)
+        except OSError as error:
+            failed = error.errno or errno.EIO
     with arena.process() as task:
-        results = task.calls([(OPEN, arena.text(path), os.O_RDONLY | os.O_CLOEXEC, 0),
-                              (modules.FINIT_MODULE[ARCHITECTURE], Earlier(0), arena.text(""), 0), (CLOSE, Earlier(0))])
+        if not failed:
+            results = task.calls([(OPEN, arena.text(path), os.O_RDONLY | os.O_CLOEXEC, 0),
+                                  (modules.FINIT_MODULE[ARCHITECTURE], Earlier(0), arena.text(""), 0), (CLOSE, Earlier(0))])
+            failed = next((-result for result in results[:2] if result < 0), 0)
         if sent is not None:
             syscalls.execute(task, "unlink", [path])
-    return max(0, -results[0], -results[1])
+    return failed
 
 
 def _syscall(arena: Arena, name: str) -> Optional[str]:

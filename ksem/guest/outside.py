@@ -69,7 +69,7 @@ def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now:
     resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
     arena = Outside(mmap.mmap(memory, SIZE), bell, gate)
     arena.awake(now, bytes.fromhex(entropy))
-    content = memoryview(mmap.mmap(modules, 0, access=mmap.ACCESS_READ) if places else b"")
+    content = memoryview(mmap.mmap(modules, 0, access=mmap.ACCESS_READ) if os.fstat(modules).st_size else b"")
     arena.files = {path: content[start:end] for path, (start, end) in places.items()}
     agent.serve(channel, agent.Agent(arena, sources))
 

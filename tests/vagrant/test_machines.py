@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -179,7 +178,7 @@ def test_a_killed_run_is_cleared_away_by_the_next(absent: None, tmp_path: Path) 
     def ksem(column: str, *more: str) -> subprocess.CompletedProcess[str]:
         return project.ksem(project.ROOT, "run", column, "-k", "partly", "--results", str(tmp_path), *more)
 
-    command = [sys.executable, "-m", "ksem.cli", "run", OTHER_KERNEL, "-k", "partly", "--results", str(tmp_path)]
+    command = [*project.COMMAND, "run", OTHER_KERNEL, "-k", "partly", "--results", str(tmp_path)]
     run = subprocess.Popen(command, cwd=project.ROOT, env=project.environment(), stderr=subprocess.PIPE, start_new_session=True)
     said_it_goes_up(run)
     wait_for_a_machine()
