@@ -18,7 +18,7 @@ import json
 import os
 import re
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,14 +66,16 @@ def _uncollected() -> Iterator[None]:
 
 
 @_uncollected()
-def read(directory: Path, traces: bool = True) -> list[Evidence]:
+def read(directory: Path, traces: bool = True, columns: Collection[str] | None = None) -> list[Evidence]:
     """All evidence in a results directory, by column name. Raises Unreadable.
 
-    traces: whether cells come with theirs, which are most of it.
+    traces: whether cells come with theirs, which are most of it. columns: which are wanted, None: all.
     """
     # Columns share their traces: each file is parsed once.
     known: dict[Path, dict[str, Any]] | None = {} if traces else None
-    return [_column(path, _load(path), known) for path in sorted(directory.glob("*.json"))]
+    names = None if columns is None else {f"{file_name(one)}.json" for one in columns}
+    paths = [path for path in sorted(directory.glob("*.json")) if names is None or path.name in names]
+    return [_column(path, _load(path), known) for path in paths]
 
 
 def read_column(path: Path) -> Evidence:
@@ -155,20 +157,23 @@ def write_entries(directory: Path, fresh: Iterable[tuple[Evidence, Sequence[Entr
     current = set(cases)
     notices: list[str] = []
     with cache.locked(directory):
-        known = _known_traces(directory, notices)
-        columns = []
+        known = _Traces(notices)
+        columns, forgets = [], False
         for evidence, entries in fresh:
             old = _stored_entries(directory, evidence, known, notices)
-            merged = {(one.case, one.params): one for one in [*old, *entries] if one.case in current and is_meant(one)}
-            columns.append((evidence, [merged[key] for key in sorted(merged)]))
+            merged = {(one.case, one.params): one for one in [*(old or ()), *entries] if one.case in current and is_meant(one)}
+            kept = [merged[key] for key in sorted(merged)]
+            columns.append((evidence, kept))
+            forgets = forgets or old is None or not _references(old) <= _references(kept)
         # Traces first: at no moment does a column refer to one that is not there.
         files: dict[Path, bytes] = {}
         for path, traces in _fresh_traces(directory, columns).items():
-            known[path] = {name: _events(one) for name, one in (known.get(path, {}) | traces).items()}
-            files |= _trace_file(path, known[path])
+            known.found[path] = {name: _events(one) for name, one in (known.at(path) | traces).items()}
+            files |= _trace_file(path, known.found[path])
         files |= {_path(directory, evidence): _text(evidence, kept).encode() for evidence, kept in columns}
         cache.write_together(files)
-        _drop_unused_traces(directory, known)
+        if forgets:
+            _drop_unused_traces(directory, {path: known.at(path) for path in _trace_files(directory)})
     return notices
 
 
@@ -193,33 +198,37 @@ def _path(directory: Path, evidence: Evidence) -> Path:
     return directory / f"{file_name(evidence.column)}.json"
 
 
-def _stored_entries(directory: Path, fresh: Evidence, known: dict[Path, dict[str, Any]], notices: list[str]) -> list[Entry]:
-    """What is stored of the same kernel in the same environment; what else is there, or lacks its trace, is noticed."""
+def _stored_entries(directory: Path, fresh: Evidence, known: _Traces, notices: list[str]) -> list[Entry] | None:
+    """What is stored of the same kernel in the same environment; what else is there, or lacks its trace, is noticed.
+
+    None when the column's file, if there is one, tells nothing of which traces it referred to.
+    """
     path = _path(directory, fresh)
     if not path.exists():
-        return []
+        return None
     try:
         data = _load(path)
         old = _column(path, data, None)
     except Unreadable as problem:
         notices.append(f"{problem}; set aside as {_set_aside(path).name}")
-        return []
+        return None
     if not _same(old, fresh):
         notices.append(f"{path.name}: {len(old.cells)} cells of another kernel or environment are replaced")
-        return []
+        return None
     names = (fields.get("trace", "") for entries in data["cells"].values() for fields in entries)
     folder = path.parent / _folder(fresh.column)
     entries = [_entry(cell, name) for cell, name in zip(old.cells, names, strict=True)]
 
-    def lacks(one: Entry) -> bool:
-        return bool(one.trace) and one.trace not in known.get(folder / f"{one.case}.json", ())
-
-    lacking = [one.case for one in entries if lacks(one)]
+    lacking = [one for one in entries if one.trace and not known.has(folder / f"{one.case}.json", one.trace)]
     if lacking:
-        cases = ", ".join(sorted(set(lacking)))
+        cases = ", ".join(sorted({one.case for one in lacking}))
         notices.append(f"{path.name}: {len(lacking)} cells lack their traces and are to be run again ({cases:.150});"
                        f" as it was it is set aside as {_set_aside(path).name}")
-    return [one for one in entries if not lacks(one)]
+    return [one for one in entries if one not in lacking] if lacking else entries
+
+
+def _references(entries: Iterable[Entry]) -> set[tuple[str, str]]:
+    return {(one.case, one.trace) for one in entries}
 
 
 def _same(old: Evidence, fresh: Evidence) -> bool:
@@ -307,15 +316,29 @@ def _traces(path: Path) -> dict[str, Any]:
     return traces
 
 
-def _known_traces(directory: Path, notices: list[str]) -> dict[Path, dict[str, Any]]:
-    """All traces that are stored; a file that cannot be read is set aside."""
-    known = {}
-    for path in _trace_files(directory):
-        try:
-            known[path] = _traces(path)
-        except Unreadable as problem:
-            notices.append(f"{problem}; set aside as {_set_aside(path).name}")
-    return known
+class _Traces:
+    """The traces that are stored, each file read when it is asked for; one that cannot be read is set aside."""
+
+    def __init__(self, notices: list[str]) -> None:
+        self.found: dict[Path, dict[str, Any]] = {}
+        self._notices = notices
+        self._texts: dict[Path, bytes] = {}
+
+    def at(self, path: Path) -> dict[str, Any]:
+        """Those in a file, by name."""
+        if path not in self.found:
+            try:
+                self.found[path] = _traces(path)
+            except Unreadable as problem:
+                self._notices.append(f"{problem}; set aside as {_set_aside(path).name}")
+                self.found[path] = {}
+        return self.found[path]
+
+    def has(self, path: Path, name: str) -> bool:
+        """Whether a trace is there. A file that says its name is not parsed for that: all together take long."""
+        if path not in self._texts:
+            self._texts[path] = path.read_bytes() if path.exists() else b""
+        return f'"{name}"'.encode() in self._texts[path] or name in self.at(path)
 
 
 def _fresh_traces(directory: Path, columns: Iterable[tuple[Evidence, Iterable[Entry]]]) -> dict[Path, dict[str, str]]:

@@ -194,6 +194,29 @@ def test_columns_can_be_read_without_their_traces(tmp_path: Path) -> None:
     assert store.read(tmp_path, traces=False) == [evidence("one", "6.12", cell({"is": 1}))]
 
 
+def test_only_some_columns_can_be_read(tmp_path: Path) -> None:
+    put(tmp_path / "other.json", "not even looked at")
+    store.write(tmp_path, [evidence(name, "6.12", cell({"is": 1})) for name in ("one", "image:/two")], [CASE])
+    assert [one.column for one in store.read(tmp_path, columns=["image:/two", "three"])] == ["image:/two"]
+
+
+def test_who_forgets_nothing_does_not_read_what_others_refer_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To parse all evidence that there is takes longer than to run a case."""
+    store.write(tmp_path, [evidence(name, "6.12", cell({"is": 1}, trace=TRACE)) for name in ("one", "two")], [CASE])
+    before = files(tmp_path)
+    read: list[Path] = []
+    load = store._load
+
+    def noted(path: Path) -> object:
+        read.append(path)
+        return load(path)
+
+    monkeypatch.setattr(store, "_load", noted)
+    store.write(tmp_path, [evidence("one", "6.12", cell({"is": 1}, trace=TRACE))], [CASE])
+    assert files(tmp_path) == before
+    assert tmp_path / "two.json" not in read
+
+
 def test_a_trace_goes_with_the_last_cell_that_refers_to_it(tmp_path: Path) -> None:
     both = [evidence(name, "6.12", cell({"is": 1}, trace=TRACE)) for name in ("one", "two")]
     store.write(tmp_path, both, [CASE])

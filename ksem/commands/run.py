@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
         return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else int(status != pytest.ExitCode.OK)
     if options.against is not None:
         return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else _compared(witness, behaviours)
-    evidence = [one for one in store.read(results, traces=False) if one.column in {column.name for column in columns}]
+    evidence = store.read(results, traces=False, columns=[column.name for column in columns])
     ran = [one for one in behaviours if one.name in witness.cases]
     found = matrix.build(ran, _with_problems(evidence, columns, witness.problems, ran))
     _common.show("\n" + renderers.renderer("terminal")(found))
