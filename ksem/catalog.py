@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ksem import backends, kernels
+from ksem import backends, compiled, kernels
 from ksem.filesystems import FILESYSTEMS
 from ksem.guest.case import Case, Params, Rule, combinations, expected_by, needs_of, rules_of
 from ksem.guest.syscalls import SIGNATURES
@@ -87,7 +87,9 @@ def project(start: Path) -> Path:
 
 def behaviours(root: Path) -> list[Behaviour]:
     """Every case of a project, by name. Raises KsemError for the first that is wrong."""
-    return [behaviour(path, root / "cases") for path in _files(root)]
+    found = [behaviour(path, root / "cases") for path in _files(root)]
+    compiled.of(root / "cases").keep((one.path, one.text) for one in found)
+    return found
 
 
 def readable(root: Path) -> tuple[list[Behaviour], dict[str, KsemError]]:
@@ -115,17 +117,18 @@ def behaviour(path: Path, cases: Path) -> Behaviour:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise KsemError(f"{path}: cannot be read: {error}") from None
-    return _behaviour(_name(path, cases), path, text)
+    return _behaviour(cases, path, text)
 
 
 @functools.lru_cache(maxsize=4096)
-def _behaviour(name: str, path: Path, text: str) -> Behaviour:
+def _behaviour(cases: Path, path: Path, text: str) -> Behaviour:
     # Remembered, as pytest asks for a file at a time and others for all; an edited file has another text.
+    name = _name(path, cases)
     module = types.ModuleType(f"cases.{name}")
     module.__file__ = str(path)
     try:
-        # From the text that the guest gets too, and so that no bytecode is left in the project.
-        exec(compile(text, str(path), "exec"), module.__dict__)
+        # From the text that the guest gets too.
+        exec(compiled.of(cases).code(path, text), module.__dict__)
     except KeyboardInterrupt:
         raise
     except BaseException as error:

@@ -1,19 +1,14 @@
-"""Evidence on disk: results/COLUMN.json and results/traces/CASE.json, the same bytes for the same observations.
+"""Evidence on disk: results/COLUMN.json, which refers to `traces`; the same bytes for the same observations.
 
-Contract: the standard library, `model`, `lines`, `ksem.guest.wire` (for JSON that is sound), `cache` (for atomic writes).
-Nothing is judged here. Files may be anybody's: what is read has the shape that ksem/schemas describe, so that nobody else need
-look. A trace is stored once, under the digest of its events, where several columns agree. A file that cannot be read is never
-overwritten.
-
-Schema 1: the first.
+Contract: the standard library, `model`, `lines`, `stored`, `traces`, `ksem.guest.wire` (for JSON that is sound), `cache` (for
+atomic writes). Nothing is judged here. Files may be anybody's: what is read has the shape that ksem/schemas describe, so that
+nobody else need look.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
-import itertools
 import json
 import os
 import re
@@ -22,14 +17,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ksem import cache
-from ksem.guest.wire import check_depth, loads
-from ksem.lines import check_event, line
+from ksem import cache, traces
+from ksem.guest.wire import check_depth
+from ksem.lines import line
 from ksem.model import Cell, Evidence, KsemError, release_key
+from ksem.stored import SCHEMA, Unreadable, load, set_aside
 
-SCHEMA = 1
-# Traces of this machine alone are kept apart, as its evidence is not for version control.
-TRACES, OWN_TRACES = "traces", "traces-here"
 STATUSES = ("observed", "unsupported", "broken", "lost", "flaky")
 # Characters of the name of a column, and the name of a case: files are called so.
 NAME, _CASE = 255, re.compile(r"\w[\w.-]{,200}")
@@ -47,10 +40,6 @@ class Entry(NamedTuple):
     text: str
     trace: str = ""
     events: str = ""
-
-
-class Unreadable(KsemError):
-    """A results file of a future schema, cut short, or of another kind."""
 
 
 @contextlib.contextmanager
@@ -75,12 +64,12 @@ def read(directory: Path, traces: bool = True, columns: Collection[str] | None =
     known: dict[Path, dict[str, Any]] | None = {} if traces else None
     names = None if columns is None else {f"{file_name(one)}.json" for one in columns}
     paths = [path for path in sorted(directory.glob("*.json")) if names is None or path.name in names]
-    return [_column(path, _load(path), known) for path in paths]
+    return [_column(path, load(path), known) for path in paths]
 
 
 def read_column(path: Path) -> Evidence:
     """The evidence of one column. Raises Unreadable."""
-    return _column(path, _load(path), {})
+    return _column(path, load(path), {})
 
 
 def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> Evidence:
@@ -97,16 +86,16 @@ def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> 
             raise ValueError(f"column {column!r}")
         release_key(release)
         check_depth(environment)
-        folder = path.parent / _folder(column)
+        folder = path.parent / traces.folder(column)
         cells: list[Cell] = []
         for case, entries in data["cells"].items():
             if not _CASE.fullmatch(case):
                 raise ValueError(f"case {case!r}")
             file = folder / f"{case}.json"
             if known is not None and file not in known:
-                known[file] = _traces(file)
+                known[file] = traces.read(file)
             if known is not None:
-                _check_traces(file, known[file], entries, path)
+                traces.check(file, known[file], entries, path)
             cells += [_cell(case, fields, None if known is None else known[file]) for fields in entries]
         return Evidence(column, release, environment, tuple(cells), remark=remark)
     except Unreadable:
@@ -116,16 +105,9 @@ def _column(path: Path, data: Any, known: dict[Path, dict[str, Any]] | None) -> 
                          "restore it from version control or move it away") from None
 
 
-def _check_traces(file: Path, traces: Mapping[str, Any], entries: Iterable[Any], path: Path) -> None:
-    """Raise Unreadable when a file of traces lacks one that a column's file has cells of, as when only that file was copied."""
-    if any("trace" in fields and fields["trace"] not in traces for fields in entries):
-        raise Unreadable(f"{file} {'lacks a trace that' if file.exists() else 'is missing, which'} {path} refers to: copy it"
-                         f" from where that was made, or move {path.name} away and run its column again")
-
-
 def entry(cell: Cell, trace: Sequence[str]) -> Entry:
     """A cell as it is stored, with its trace's events as lines of JSON."""
-    return _entry(cell, _name(trace), ",\n  ".join(trace)) if trace else _entry(cell)
+    return _entry(cell, traces.name(trace), ",\n  ".join(trace)) if trace else _entry(cell)
 
 
 def status_and_reason(entry: Entry) -> tuple[str, str]:
@@ -152,12 +134,12 @@ def write_entries(directory: Path, fresh: Iterable[tuple[Evidence, Sequence[Entr
                   is_meant: Callable[[Entry], bool]) -> list[str]:
     """The same for columns without their cells, and the cells as they are stored."""
     fresh = list(fresh)
-    for folder in {_folder(evidence.column) for evidence, _ in fresh}:
+    for folder in {traces.folder(evidence.column) for evidence, _ in fresh}:
         _make(directory / folder)
     current = set(cases)
     notices: list[str] = []
     with cache.locked(directory):
-        known = _Traces(notices)
+        known = traces.Known(notices)
         columns, forgets = [], False
         for evidence, entries in fresh:
             old = _stored_entries(directory, evidence, known, notices)
@@ -167,13 +149,13 @@ def write_entries(directory: Path, fresh: Iterable[tuple[Evidence, Sequence[Entr
             forgets = forgets or old is None or not _references(old) <= _references(kept)
         # Traces first: at no moment does a column refer to one that is not there.
         files: dict[Path, bytes] = {}
-        for path, traces in _fresh_traces(directory, columns).items():
-            known.found[path] = {name: _events(one) for name, one in (known.at(path) | traces).items()}
-            files |= _trace_file(path, known.found[path])
+        for path, found in _fresh_traces(directory, columns).items():
+            known.found[path] = {name: traces.events(one) for name, one in (known.at(path) | found).items()}
+            files |= traces.to_write(path, known.found[path])
         files |= {_path(directory, evidence): _text(evidence, kept).encode() for evidence, kept in columns}
         cache.write_together(files)
         if forgets:
-            _drop_unused_traces(directory, {path: known.at(path) for path in _trace_files(directory)})
+            traces.drop_unused(directory, {path: known.at(path) for path in traces.files(directory)})
     return notices
 
 
@@ -198,7 +180,7 @@ def _path(directory: Path, evidence: Evidence) -> Path:
     return directory / f"{file_name(evidence.column)}.json"
 
 
-def _stored_entries(directory: Path, fresh: Evidence, known: _Traces, notices: list[str]) -> list[Entry] | None:
+def _stored_entries(directory: Path, fresh: Evidence, known: traces.Known, notices: list[str]) -> list[Entry] | None:
     """What is stored of the same kernel in the same environment; what else is there, or lacks its trace, is noticed.
 
     None when the column's file, if there is one, tells nothing of which traces it referred to.
@@ -207,23 +189,23 @@ def _stored_entries(directory: Path, fresh: Evidence, known: _Traces, notices: l
     if not path.exists():
         return None
     try:
-        data = _load(path)
+        data = load(path)
         old = _column(path, data, None)
     except Unreadable as problem:
-        notices.append(f"{problem}; set aside as {_set_aside(path).name}")
+        notices.append(f"{problem}; set aside as {set_aside(path).name}")
         return None
     if not _same(old, fresh):
         notices.append(f"{path.name}: {len(old.cells)} cells of another kernel or environment are replaced")
         return None
     names = (fields.get("trace", "") for entries in data["cells"].values() for fields in entries)
-    folder = path.parent / _folder(fresh.column)
+    folder = path.parent / traces.folder(fresh.column)
     entries = [_entry(cell, name) for cell, name in zip(old.cells, names, strict=True)]
 
     lacking = [one for one in entries if one.trace and not known.has(folder / f"{one.case}.json", one.trace)]
     if lacking:
         cases = ", ".join(sorted({one.case for one in lacking}))
         notices.append(f"{path.name}: {len(lacking)} cells lack their traces and are to be run again ({cases:.150});"
-                       f" as it was it is set aside as {_set_aside(path).name}")
+                       f" as it was it is set aside as {set_aside(path).name}")
     return [one for one in entries if one not in lacking] if lacking else entries
 
 
@@ -274,119 +256,6 @@ def _cell(case: str, fields: Mapping[str, Any], traces: Mapping[str, Any] | None
     return Cell(case, params, status, observation, reason, tuple(events))
 
 
-def digest(trace: Iterable[Any]) -> str:
-    """The name of a trace: the first 48 bits of its events' SHA-256."""
-    return _name(map(line, trace))
-
-
-def _name(lines: Iterable[str]) -> str:
-    return hashlib.sha256(f"[{', '.join(lines)}]".encode()).hexdigest()[:12]
-
-
-def _load(path: Path) -> Any:
-    try:
-        data = loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror}") from None
-    except ValueError:
-        raise Unreadable(f"{path} is cut short or no JSON: restore it from version control or move it away") from None
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
-        raise Unreadable(f"{path} has schema {schema}, this ksem reads up to {SCHEMA}: use a newer ksem")
-    if schema != SCHEMA:
-        raise Unreadable(f"{path} is no results file of ksem: move it away")
-    return data
-
-
-def _folder(column: str) -> str:
-    return OWN_TRACES if column == "local" or column.startswith("image:") else TRACES
-
-
-def _trace_files(directory: Path) -> list[Path]:
-    return sorted(path for folder in (TRACES, OWN_TRACES) for path in (directory / folder).glob("*.json"))
-
-
-def _traces(path: Path) -> dict[str, Any]:
-    traces = _load(path).get("traces") if path.exists() else {}
-    try:
-        for event in itertools.chain.from_iterable(traces.values()):
-            check_event(event)
-    except (AttributeError, TypeError, ValueError):
-        raise Unreadable(f"{path} holds no traces of ksem: move it away") from None
-    return traces
-
-
-class _Traces:
-    """The traces that are stored, each file read when it is asked for; one that cannot be read is set aside."""
-
-    def __init__(self, notices: list[str]) -> None:
-        self.found: dict[Path, dict[str, Any]] = {}
-        self._notices = notices
-        self._texts: dict[Path, bytes] = {}
-
-    def at(self, path: Path) -> dict[str, Any]:
-        """Those in a file, by name."""
-        if path not in self.found:
-            try:
-                self.found[path] = _traces(path)
-            except Unreadable as problem:
-                self._notices.append(f"{problem}; set aside as {_set_aside(path).name}")
-                self.found[path] = {}
-        return self.found[path]
-
-    def has(self, path: Path, name: str) -> bool:
-        """Whether a trace is there. A file that says its name is not parsed for that: all together take long."""
-        if path not in self._texts:
-            self._texts[path] = path.read_bytes() if path.exists() else b""
-        return f'"{name}"'.encode() in self._texts[path] or name in self.at(path)
-
-
-def _fresh_traces(directory: Path, columns: Iterable[tuple[Evidence, Iterable[Entry]]]) -> dict[Path, dict[str, str]]:
-    """The events of traces that come with their cells, by file and name."""
-    found: dict[Path, dict[str, str]] = {}
-    for evidence, entries in columns:
-        folder = directory / _folder(evidence.column)
-        for one in entries:
-            if one.events:
-                found.setdefault(folder / f"{one.case}.json", {})[one.trace] = one.events
-    return found
-
-
-def _events(trace: Any) -> str:
-    """A trace's lines; a list is one that was read."""
-    return trace if isinstance(trace, str) else ",\n  ".join(map(line, trace))
-
-
-def _trace_file(path: Path, traces: Mapping[str, Any]) -> dict[Path, bytes]:
-    """A file of traces with its content, unless it has that already."""
-    body = ",\n".join(f" {json.dumps(name)}: [\n  {_events(traces[name])}\n ]" for name in sorted(traces))
-    data = f'{{"schema": {SCHEMA}, "traces": {{\n{body}\n}}}}\n'.encode()
-    return {} if path.exists() and path.read_bytes() == data else {path: data}
-
-
-def _drop_unused_traces(directory: Path, known: Mapping[Path, Mapping[str, Any]]) -> None:
-    """Forget traces that no column refers to any more; while a column cannot be read, all are kept.
-
-    known: all that are stored.
-    """
-    used: dict[Path, set[str]] = {}
-    for path in directory.glob("*.json"):
-        try:
-            data = _load(path)
-            folder = directory / _folder(str(data["column"]))
-            for case, entries in data["cells"].items():
-                names = used.setdefault(folder / f"{case}.json", set())
-                names.update(fields["trace"] for fields in entries if "trace" in fields)
-        except (Unreadable, KeyError, TypeError, AttributeError):
-            return
-    for path, traces in known.items():
-        kept = {name: trace for name, trace in traces.items() if name in used.get(path, ())}
-        if not kept:
-            path.unlink(missing_ok=True)
-        elif len(kept) < len(traces):
-            cache.write_together(_trace_file(path, kept))
-
-
 def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -394,9 +263,12 @@ def _make(directory: Path) -> None:
         raise KsemError(f"{directory} cannot be made: {error.strerror}") from None
 
 
-def _set_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.aside-{number}")).exists():
-        number += 1
-    os.rename(path, aside)
-    return aside
+def _fresh_traces(directory: Path, columns: Iterable[tuple[Evidence, Iterable[Entry]]]) -> dict[Path, dict[str, str]]:
+    """The events of traces that come with their cells, by file and name."""
+    found: dict[Path, dict[str, str]] = {}
+    for evidence, entries in columns:
+        folder = directory / traces.folder(evidence.column)
+        for one in entries:
+            if one.events:
+                found.setdefault(folder / f"{one.case}.json", {})[one.trace] = one.events
+    return found

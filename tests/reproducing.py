@@ -13,7 +13,7 @@ from pathlib import Path
 
 import project
 
-from ksem import catalog, initramfs, kernels, repro, store
+from ksem import catalog, initramfs, kernels, repro, traces
 from ksem.backends import qemu
 from ksem.guest.case import needs_of
 from ksem.guest.flags import ERRNO
@@ -71,7 +71,7 @@ class Ended:
 
 def key(cell: Cell) -> str:
     """What programs are the same by, but for what they say of their column."""
-    return f"{cell.case} {json.dumps(dict(cell.params), sort_keys=True)} {store.digest(cell.trace)}"
+    return f"{cell.case} {json.dumps(dict(cell.params), sort_keys=True)} {traces.digest(cell.trace)}"
 
 
 def observed(evidence: Evidence, behaviours: Mapping[str, catalog.Behaviour]) -> list[Cell]:

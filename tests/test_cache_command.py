@@ -67,8 +67,8 @@ def test_it_clears_what_is_named_or_what_is_made_anew(home: Path, words: tuple[s
 def test_what_there_is_not_is_one_line(home: Path, words: tuple[str, ...]) -> None:
     wrong = run(*words)
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == (f"ksem: nothing called {words[1]!r} is kept: there are snapshots, modules, disks, kernels, "
-                            "archive, bisect, benchmarks, boxes and all\n")
+    assert wrong.stderr == (f"ksem: nothing called {words[1]!r} is kept: there are snapshots, modules, disks, cases, "
+                            "kernels, archive, bisect, benchmarks, boxes and all\n")
     assert left(home) == set(FILES)
 
 

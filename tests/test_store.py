@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made import cell, evidence
 
-from ksem import store
+from ksem import store, stored, traces
 from ksem.model import Cell, Evidence, KsemError
+from ksem.stored import Unreadable
 
 CASE = "area.thing"
 TRACE = (["main", "mnt:0", "mkdir", ['"a"', "0755"], "0"], ["main", "mnt:0", "rmdir", ['"a"'], "EPERM"])
@@ -176,7 +177,7 @@ def test_a_trace_is_stored_once_where_columns_agree(tmp_path: Path) -> None:
     store.write(tmp_path, [evidence(name, "6.12", cell({"is": 1}, trace=TRACE)) for name in names], [CASE])
     store.write(tmp_path, [evidence("four", "6.1", cell({"is": 1}, trace=OTHER_TRACE))], [CASE])
     stored = json.loads((tmp_path / "traces" / f"{CASE}.json").read_text())["traces"]
-    assert sorted(stored) == sorted([store.digest(TRACE), store.digest(OTHER_TRACE)])
+    assert sorted(stored) == sorted([traces.digest(TRACE), traces.digest(OTHER_TRACE)])
     assert {one.column: one.cells[0].trace for one in store.read(tmp_path)} == {
         **dict.fromkeys(names, TRACE), "four": OTHER_TRACE}
 
@@ -205,13 +206,14 @@ def test_who_forgets_nothing_does_not_read_what_others_refer_to(tmp_path: Path, 
     store.write(tmp_path, [evidence(name, "6.12", cell({"is": 1}, trace=TRACE)) for name in ("one", "two")], [CASE])
     before = files(tmp_path)
     read: list[Path] = []
-    load = store._load
+    load = stored.load
 
     def noted(path: Path) -> object:
         read.append(path)
         return load(path)
 
-    monkeypatch.setattr(store, "_load", noted)
+    monkeypatch.setattr(store, "load", noted)
+    monkeypatch.setattr(traces, "load", noted)
     store.write(tmp_path, [evidence("one", "6.12", cell({"is": 1}, trace=TRACE))], [CASE])
     assert files(tmp_path) == before
     assert tmp_path / "two.json" not in read
@@ -222,9 +224,9 @@ def test_a_trace_goes_with_the_last_cell_that_refers_to_it(tmp_path: Path) -> No
     store.write(tmp_path, both, [CASE])
     path = tmp_path / "traces" / f"{CASE}.json"
     store.write(tmp_path, [evidence("one", "6.12", cell({"is": 1}, trace=OTHER_TRACE))], [CASE])
-    assert set(json.loads(path.read_text())["traces"]) == {store.digest(TRACE), store.digest(OTHER_TRACE)}
+    assert set(json.loads(path.read_text())["traces"]) == {traces.digest(TRACE), traces.digest(OTHER_TRACE)}
     store.write(tmp_path, [evidence("two", "6.12", cell({"is": 1}, trace=OTHER_TRACE))], [CASE])
-    assert set(json.loads(path.read_text())["traces"]) == {store.digest(OTHER_TRACE)}
+    assert set(json.loads(path.read_text())["traces"]) == {traces.digest(OTHER_TRACE)}
     store.write(tmp_path, [evidence(name, "6.12", cell({"is": 1})) for name in ("one", "two")], [CASE])
     assert not path.exists()
 
@@ -232,7 +234,7 @@ def test_a_trace_goes_with_the_last_cell_that_refers_to_it(tmp_path: Path) -> No
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_a_column_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
     put(tmp_path / "one.json", text)
-    with pytest.raises(store.Unreadable) as caught:
+    with pytest.raises(Unreadable) as caught:
         store.read(tmp_path)
     assert str(tmp_path / "one.json") in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -240,7 +242,7 @@ def test_a_column_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> Non
 
 def test_a_column_of_the_future_asks_for_a_newer_ksem(tmp_path: Path) -> None:
     put(tmp_path / "one.json", UNREADABLE["future schema"])
-    with pytest.raises(store.Unreadable, match="use a newer ksem"):
+    with pytest.raises(Unreadable, match="use a newer ksem"):
         store.read(tmp_path)
 
 
@@ -308,7 +310,7 @@ def test_traces_that_cannot_be_read_are_set_aside_and_not_overwritten(tmp_path: 
 def test_a_column_whose_traces_cannot_be_read_is_not_read_without_them(tmp_path: Path, text: str) -> None:
     store.write(tmp_path, [evidence("one", "6.12", cell({"is": 1}, trace=TRACE))], [CASE])
     put(tmp_path / "traces" / f"{CASE}.json", text)
-    with pytest.raises(store.Unreadable, match=CASE):
+    with pytest.raises(Unreadable, match=CASE):
         store.read(tmp_path)
 
 
@@ -364,7 +366,7 @@ def test_why_a_column_could_not_be_had_is_never_stored(tmp_path: Path) -> None:
 @given(st.lists(JSON, max_size=3), st.lists(JSON, max_size=3))
 def test_a_digest_names_one_trace(one: list[Any], other: list[Any]) -> None:
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (store.digest(one) == store.digest(other)) is same
+    assert (traces.digest(one) == traces.digest(other)) is same
 
 
 def test_traces_of_this_machine_are_kept_apart(tmp_path: Path) -> None:

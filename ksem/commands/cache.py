@@ -31,6 +31,7 @@ KINDS = {
     "snapshots": _Kind(("snapshots",), "machines saved once they had booted", plain=True),
     "modules": _Kind(("modules",), "kernel modules, unpacked for the initramfs", plain=True),
     "disks": _Kind(("disks",), "empty filesystems", plain=True),
+    "cases": _Kind(("cases",), "case files, compiled", plain=True),
     "kernels": _Kind(("debian/kernels",), "kernels; the archive may no longer have them"),
     "archive": _Kind(("debian/apt", "debian/index.json"), "lists of the archive's packages"),
     "bisect": _Kind(("bisect",), "evidence that `ksem bisect` collected"),

@@ -15,7 +15,7 @@ from fuzzing import ODD, TEXTS, changed, check_brief, fuzzed, is_plain, spelled
 from hypothesis import strategies as st
 from made import behaviour, case
 
-from ksem import repro, store, strace
+from ksem import repro, strace, traces
 from ksem.guest.readers import READERS
 from ksem.guest.syscalls import SIGNATURES
 from ksem.guest.wire import loads
@@ -194,4 +194,4 @@ def test_calls_in_a_mail_are_lines_of_it(trace: list[Any], other: list[Any], foc
 
 @fuzzed(events=st.lists(ODD | changed(EVENTS[0]), max_size=3))
 def test_the_name_of_a_trace_is_a_file_name(events: list[Any]) -> None:
-    assert re.fullmatch("[0-9a-f]{12}", store.digest(_sound(events)))
+    assert re.fullmatch("[0-9a-f]{12}", traces.digest(_sound(events)))
