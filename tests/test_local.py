@@ -57,6 +57,15 @@ def test_all_cases_leave_the_machine_as_it_was(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+def test_another_column_that_cannot_be_read_is_no_matter(tmp_path: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    (made / "results").mkdir()
+    (made / "results" / "debian-6.12.json").write_text('{"schema": 1, "col')
+    ended = project.ksem(made, "run", "local", "-q")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "conforms" in ended.stdout
+
+
 @ROOT_ONLY
 def test_an_ordinary_user_runs_what_needs_no_root(place: Path) -> None:
     """In a copy that the user can read, with a home of its own: nothing may depend on being root."""
