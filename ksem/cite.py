@@ -174,12 +174,13 @@ class Plan:
     """Which calls of a trace are shown.
 
     kept: their numbers. count: how many, and what is left out, in words. notes: what another kernel answered otherwise, by the
-    number of the call.
+    number of the call. named: what descriptors are of.
     """
 
     kept: tuple[int, ...]
     count: str
     notes: Mapping[int, str]
+    named: Mapping[int, strace.Origins]
 
 
 def plan(section: Section, result: Result, other: Result | None, calls: int = CALLS) -> Plan:
@@ -192,7 +193,8 @@ def plan(section: Section, result: Result, other: Result | None, calls: int = CA
     kept, left_out = strace.cut(events, min(theirs, default=last), calls, [*telling, *theirs])
     count = f"{len(kept)} of {len(events)} calls; left out: {left_out}" if left_out else \
         f"{len(kept)} call{'' if len(kept) == 1 else 's'}"
-    return Plan(tuple(kept), f"({count})", {number: theirs[number] for number in kept if number in theirs})
+    return Plan(tuple(kept), f"({count})", {number: theirs[number] for number in kept if number in theirs},
+                strace.origins(events, kept))
 
 
 def unexpected_text(result: Result) -> str:
@@ -210,7 +212,7 @@ def trace_text(matrix: Matrix, section: Section, decider: Decider, calls: int) -
     other = decider.other.release if decider.other else ""
     notes = {number: f"on {other}: {answer}" for number, answer in found.notes.items()}
     return "\n".join([environment_line(column), *([_filled(f"with {params}", "  ", "    ")] if len(section.rows) > 1 else []),
-                      _filled(found.count, "  ", "   "), *strace.lines(events, found.kept, notes, WIDTH)])
+                      _filled(found.count, "  ", "   "), *strace.lines(events, found.kept, notes, WIDTH, found.named)])
 
 
 def environment_line(column: Evidence) -> str:

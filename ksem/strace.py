@@ -14,6 +14,9 @@ from ksem.guest.syscalls import SIGNATURES
 from ksem.wrap import ascii_only, escaped, fill
 
 Event = Sequence[Any]
+# What those of a call's arguments that are descriptors are of, by their places.
+Origins = Mapping[int, str]
+NOTHING: Origins = {}
 _ERRNO = re.compile(r"E[A-Z0-9]+")
 # Calls that prepare: where they succeed, they are the first to go.
 _PREPARING = ("close", "umask", "prctl", "mkdir", "socket", "write_file")
@@ -27,19 +30,22 @@ _DESCRIPTORS = ("fd", "fd_in", "fd_out", "ruleset")
 _OF_ANOTHER, _FORKING = (("pidfd_getfd", "fd"),), ("fork", "clone", "clone3")
 # Characters of a result that are shown: what a reader of whole files gives would fill a page.
 _RESULT = 200
+_DECIMAL = re.compile(r"[0-9]{1,10}")
 # A text among the arguments: 64 characters, and the others, which are too many to show. An escape is one.
 _CHARACTER = r'(?:\\[0-7]{3}|\\[^0-7]|[^"\\])'
 _TEXT = re.compile(f'"({_CHARACTER}{{0,64}})({_CHARACTER}*)"')
 
 
-def spelled(event: Event) -> str:
+def spelled(event: Event, origins: Origins = NOTHING) -> str:
     """One call with its result."""
-    return f"{called(event)} {'=' if event[2] in SIGNATURES else '->'} {_answer(event)}"
+    return f"{called(event, origins)} {'=' if event[2] in SIGNATURES else '->'} {_answer(event)}"
 
 
-def called(event: Event) -> str:
+def called(event: Event, origins: Origins = NOTHING) -> str:
     """The same without its result; of a long text as much as tells what it is, and an ellipsis, as strace has it."""
-    return _TEXT.sub(lambda text: f'"{text[1]}"...' if text[2] else text[0], f"{event[2]}({', '.join(map(str, event[3]))})")
+    given = [_TEXT.sub(lambda text: f'"{text[1]}"...' if text[2] else text[0], str(one)) for one in event[3]]
+    named = [f"{one}<{origins[place]}>" if place in origins else one for place, one in enumerate(given)]
+    return f"{event[2]}({', '.join(named)})"
 
 
 def _answer(event: Event) -> str:
@@ -145,35 +151,49 @@ def descriptors(events: Sequence[Event]) -> list[dict[int, int]]:
         if call in _OPENING:
             mine[str(result)] = number
         elif call == "close":
-            mine.pop(given[0], None)
-        elif call == "close_range" and "CLOEXEC" not in given[2]:
-            held[process] = {one: opened for one, opened in mine.items() if not int(given[0]) <= int(one) <= int(given[1])}
+            mine.pop("".join(given), None)
+        elif call == "close_range" and len(given) == len(names) and "CLOEXEC" not in given[2]:
+            first, last = map(_number, given[:2])
+            held[process] = {one: opened for one, opened in mine.items() if not first <= _number(one) <= last}
         elif call in _FORKING and str(result).startswith("<"):
             held[str(result).strip("<>")] = dict(mine)
     return found
 
 
-def _with_origins(event: Event, origins: Mapping[int, int], events: Sequence[Event]) -> Event:
-    """A call whose descriptors say what they are of, as by strace's option -y."""
-    arguments = list(event[3])
-    for place, number in origins.items():
-        _, _, call, opened, _ = events[number]
-        paths = [text[1:-1] for text in map(str, opened) if text.startswith('"')]
-        arguments[place] = f"{arguments[place]}<{paths[0] if paths else call}>"
-    return [*event[:3], arguments, event[4]]
+def _number(text: str) -> int:
+    """A descriptor; -1 for what cannot be one, as a trace may be anybody's."""
+    return int(text) if _DECIMAL.fullmatch(text) else -1
 
 
-def lines(events: Sequence[Event], kept: Iterable[int], notes: Mapping[int, str], width: int) -> list[str]:
-    """Some of the calls, ASCII, wrapped to a width, with what is to be noted of them; a heading wherever another process or
-    other namespaces come. Of a descriptor it says whose it is, where the call that opened it is not among them."""
-    told, place = [], ("", "")
+def origins(events: Sequence[Event], kept: Iterable[int]) -> dict[int, Origins]:
+    """By number of some calls, what descriptors of theirs are of, as strace's option -y has it, where the call that opened them
+    is not among them."""
     there = set(kept)
-    for number, origins in [(number, found) for number, found in enumerate(descriptors(events)) if number in there]:
-        event = _with_origins(events[number], {place: one for place, one in origins.items() if one not in there}, events)
+    found: dict[int, Origins] = {}
+    for number, known in enumerate(descriptors(events)):
+        names = {place: _name(events[one]) for place, one in known.items() if one not in there}
+        if names and number in there:
+            found[number] = names
+    return found
+
+
+def _name(event: Event) -> str:
+    """What a call opened: its path, or as what."""
+    return next((text[1:-1] for text in map(str, event[3]) if text.startswith('"')), str(event[2]))
+
+
+def lines(events: Sequence[Event], kept: Iterable[int], notes: Mapping[int, str], width: int,
+          named: Mapping[int, Origins]) -> list[str]:
+    """Some of the calls, ASCII, wrapped to a width, with what is to be noted of them; a heading wherever another process or
+    other namespaces come. named: what descriptors are of."""
+    told, place = [], ("", "")
+    for number in kept:
+        event = events[number]
         if (event[0], event[1]) != place:
             place = event[0], event[1]
             told.append(fill(ascii_only(f"{event[0]}, in {event[1]}:"), width, "  ", "    "))
-        told.append(fill(ascii_only(spelled(event)), width, "    ", "        ", "|", (") = -1 E", ") = ", ") -> ")))
+        call = ascii_only(spelled(event, named.get(number, NOTHING)))
+        told.append(fill(call, width, "    ", "        ", "|", (") = -1 E", ") = ", ") -> ")))
         if number in notes:
             told.append(fill(ascii_only(f"({notes[number]})"), width, "        ", "         "))
     return told

@@ -431,8 +431,9 @@ SOCKET = ["AF_UNIX", "SOCK_STREAM", "0"]
      "pidfd_getfd(3<pidfd_open>, 3, 0) = 4"),
 ])
 def test_of_a_descriptor_it_is_said_what_it_is_where_nobody_sees_it_opened(events: list[Event], expected: str) -> None:
-    assert list(strace.lines(events, [len(events) - 1], {}, 100))[1:] == [f"    {expected}"]
-    assert "<" not in list(strace.lines(events, range(len(events)), {}, 100))[-1]
+    last = len(events) - 1
+    assert strace.spelled(events[last], strace.origins(events, [last]).get(last, {})) == expected
+    assert strace.origins(events, range(len(events))) == {}
 
 
 def test_of_parameter_sets_that_are_spoken_of_alike_the_one_with_more_words_is_shown() -> None:
@@ -504,7 +505,7 @@ def test_a_call_is_spelled_as_strace_does(event: Event, expected: str) -> None:
 
 def test_another_process_or_namespace_has_a_heading_and_flags_break_between_them() -> None:
     flags = "|".join(f"MS_FLAG{number}" for number in range(12))
-    told = strace.lines([call(), call(process="child"), call("mount", arguments=[flags])], range(3), {}, 72)
+    told = strace.lines([call(), call(process="child"), call("mount", arguments=[flags])], range(3), {}, 72, {})
     assert [line for line in "\n".join(told).splitlines() if not line.startswith("    ")] == [
         "  main, in mnt:1 user:0:", "  child, in mnt:1 user:0:", "  main, in mnt:1 user:0:"]
     assert "".join(line.strip() for line in told[-1].splitlines()) == f"mount({flags}) = 0"

@@ -183,7 +183,7 @@ def test_calls_in_a_mail_are_lines_of_it(trace: list[Any], other: list[Any], foc
     kept, left_out = strace.cut(trace, min(focus, len(trace) - 1), room)
     assert len(kept) <= room
     notes = strace.answers(trace, other)
-    told = strace.lines(trace, kept, notes, 72)
+    told = strace.lines(trace, kept, notes, 72, strace.origins(trace, kept))
     assert is_plain(left_out)
     for line in "\n".join(told).splitlines():
         assert is_plain(line)

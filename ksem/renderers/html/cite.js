@@ -42,12 +42,12 @@ function cited(section, data, row, column) {
 }
 
 function calls(section, data, row, column, events, [plan, other]) {
-  const [kept, counted, notes] = data.plans[plan], glued = [") = -1 E", ") = ", ") -> "];
+  const [kept, counted, notes, named] = data.plans[plan], glued = [") = -1 E", ") = ", ") -> "];
   let place = "";
   const lines = kept.flatMap(number => {
     const event = events[number], heading = `${event[0]}, in ${event[1]}:`, moved = heading !== place;
     place = heading;
-    return [...moved ? [filled(heading, "  ", "    ")] : [], filled(briefly(data, event), "    ", "        ", "|", glued),
+    return [...moved ? [filled(heading, "  ", "    ")] : [], filled(briefly(data, event, named[number] ?? {}), "    ", "        ", "|", glued),
             ...number in notes ? [filled(`(on ${other}: ${notes[number]})`, "        ", "         ")] : []];
   });
   return [COLUMNS[column].line, ...section.rows.length > 1 ? [filled(`with ${label(section, row)}`, "  ", "    ")] : [],
@@ -55,11 +55,12 @@ function calls(section, data, row, column, events, [plan, other]) {
 }
 
 /* A call with its result, as ksem/strace.py shortens them: a long text, or a file's whole one, would fill a page. */
-function briefly(data, [process, place, name, given, told]) {
+function briefly(data, [process, place, name, given, told], origins) {
   const result = [...told], rest = result.length - LONGEST;
   const quoted = /"((?:\\[0-7]{3}|\\[^0-7]|[^"\\]){0,64})((?:\\[0-7]{3}|\\[^0-7]|[^"\\])*)"/gu;
   const short = text => text.replace(quoted, (all, first, rest) => rest ? `"${first}"...` : all);
-  return spelled(data, [process, place, name, given.map(short),
+  const named = given.map(short).map((text, index) => index in origins ? `${text}<${origins[index]}>` : text);
+  return spelled(data, [process, place, name, named,
                         rest > 0 ? `${result.slice(0, LONGEST).join("")}... (${rest} more characters)` : told]);
 }
 

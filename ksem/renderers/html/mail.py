@@ -27,8 +27,8 @@ def section(matrix: Matrix, one: Section, numbered: Numbered) -> dict[str, Any]:
     """The texts of a section, by row, and the plans of its cells.
 
     head: the claim and its sources. rows: what each row's kernels show. cells: for each row and each column by name
-    `[plan, other release]`. plans: `[numbers of the calls, how many these are, {number: answer}]`. matrix: as it was built, by
-    release.
+    `[plan, other release]`. plans: `[numbers of the calls, how many these are, {number: answer}, {number: {place of a
+    descriptor: what it is of}}]`. matrix: as it was built, by release.
     """
     names = [column.column for column in matrix.columns]
     plans: dict[tuple[int, int | None, str], int] = {}
@@ -40,7 +40,7 @@ def section(matrix: Matrix, one: Section, numbered: Numbered) -> dict[str, Any]:
         if key not in plans:
             plans[key] = len(shown)
             found = cite.plan(one, decider.result, decider.other)
-            shown.append([found.kept, found.count, found.notes])
+            shown.append([found.kept, found.count, found.notes, found.named])
         return plans[key]
 
     rows, cells = [], []
