@@ -124,6 +124,7 @@ CASE = Case(
                " in the file's group or has CAP_FSETID. That CAP_CHOWN alone can be EPERM is not said.",
     survivors={
         'drop chmod("files/*': "Bits that no caller loses are still there.",
+        "drop lab.become": "In a user namespace what counts are the capabilities there, and not as whom it was made.",
     },
 )
 
