@@ -249,8 +249,8 @@ def _cell(case: str, fields: Mapping[str, Any], traces: Mapping[str, Any] | None
         raise ValueError(f"status {status!r}")
     if not isinstance(params, dict) or not all(isinstance(value, str | int | float) for value in params.values()):
         raise TypeError("params that are none")
-    if not isinstance(observation, dict | None) or not isinstance(reason, str):
-        raise TypeError("an observation or a reason that is none")
+    if not isinstance(observation, dict | None) or not isinstance(reason, str) or not isinstance(fields.get("trace", ""), str):
+        raise TypeError("an observation, a reason or a trace that is none")
     check_depth(observation or {})
     events = traces[fields["trace"]] if traces is not None and "trace" in fields else ()
     return Cell(case, params, status, observation, reason, tuple(events))

@@ -165,3 +165,10 @@ def test_any_text_comes_back_as_it_may_be_shown(text: str) -> None:
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda inner: st.lists(inner, max_size=3)))
 def test_what_is_packed_can_be_unpacked(value: Any) -> None:
     assert unpacked(content.pack(value)) == value
+
+
+def test_what_is_told_apart_by_its_shape_alone_is_shown_whole() -> None:
+    """A file of evidence is anybody's: a value may lie where another's path leads."""
+    one = behaviour(case({"mode": {"is": "ro"}}))
+    [section] = content.overview(build([one], [evidence("debian-6.1", "6.1.7", cell({"mode.is": "ro"}))]))["sections"]
+    assert ["differs", 0, '{"mode.is": "ro"}'] in section["cells"]

@@ -39,10 +39,13 @@ UNREADABLE = {
                       '"cells": {"area.thing": [{"params": {}, "status": "fine"}]}}',
     "a trace that is not there": '{"schema": 1, "column": "one", "release": "6.12", "environment": {}, '
                                  '"cells": {"area.thing": [{"params": {}, "status": "observed", "trace": "abc"}]}}',
+    "no name of a trace": '{"schema": 1, "column": "one", "release": "6.12", "environment": {}, '
+                          '"cells": {"area.thing": [{"params": {}, "status": "observed", "trace": ["abc"]}]}}',
     "no text at all": "\udcff\udcfe",
     "nested too deep": "[" * 100_000,
 }
-UNREADABLE_TRACES = {name: text for name, text in UNREADABLE.items() if not name.startswith(("cells", "no such", "a trace"))}
+OF_COLUMNS = ("cells", "no such", "no name", "a trace")
+UNREADABLE_TRACES = {name: text for name, text in UNREADABLE.items() if not name.startswith(OF_COLUMNS)}
 UNREADABLE_TRACES["traces of another shape"] = '{"schema": 1, "traces": [1]}'
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8)

@@ -163,9 +163,10 @@ def _telling(seen: Sequence[Mapping[str, str]]) -> str:
 
 
 def _wrong(result: Result) -> str:
-    """The first value that is not as expected."""
+    """The first value that is not as expected; of what is told apart by its shape alone, all."""
     actual, right = leaves(result.cell.observation), leaves(result.expected)
-    return next(actual.get(path, "absent") for path in {**right, **actual} if actual.get(path) != right.get(path))
+    wrong = (actual.get(path, "absent") for path in {**right, **actual} if actual.get(path) != right.get(path))
+    return next(wrong, json.dumps(result.cell.observation))
 
 
 def _summary(rows: Sequence[Row], kinds: Sequence[Sequence[Kind]], newest: Sequence[int]) -> list[Shown]:
