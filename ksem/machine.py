@@ -152,7 +152,7 @@ class Machine:
         """Have the kernel take all modules that came along. Raises Lost when that takes so many seconds, or may be otherwise
         another time."""
         said = self._agent.ask({"modules": True}, "modules", deadline)["modules"]
-        passing = [f"{path}: {errno.errorcode[code]}" for path, code in said.items() if code in PASSING] if said else []
+        passing = [f"{path}: {errno.errorcode[code]}" for path, code in said.items() if code in PASSING]
         if passing:
             raise self._agent.lost(f"the kernel did not take {passing[0]}")
 

@@ -1,10 +1,13 @@
-"""Made-up cases, cells and columns for the tests: small, and the same wherever they are needed."""
+"""Made-up cases, cells and columns for the tests, and what notes its calls: small, and the same wherever they are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from ksem.catalog import Behaviour
 from ksem.guest.case import Case
@@ -80,3 +83,17 @@ class FarSide(Channel):
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def noted(monkeypatch: pytest.MonkeyPatch, name: str, *modules: ModuleType) -> list[Path]:
+    """The paths with which a function is called from now on, by the name that these modules have for it."""
+    found: list[Path] = []
+    original = getattr(modules[0], name)
+
+    def noting(path: Path) -> object:
+        found.append(path)
+        return original(path)
+
+    for module in modules:
+        monkeypatch.setattr(module, name, noting)
+    return found

@@ -77,7 +77,7 @@ ALLOWED = {
     "ksem.backends.vagrant": ("vagrant",),
     "ksem.renderers": (MODEL, "ksem", "ksem.matrix", "ksem.renderers", "ksem.wrap", "tabulate"),
     "ksem.renderers.html": ("jinja2", "markupsafe"),
-    "ksem.renderers.html.content": ("ksem.guest.syscalls",),
+    "ksem.renderers.html.content": ("ksem.guest.syscalls", "ksem.seen"),
     "ksem.renderers.html.mail": ("ksem.cite", "ksem.decider"),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.judge",
                     "ksem.losses", "ksem.machine", "ksem.mutating", "ksem.store"),

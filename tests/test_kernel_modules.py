@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from made import noted
 
 from ksem import initramfs, kernel_modules
 
@@ -27,15 +28,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The modules that were unpacked."""
-    found: list[Path] = []
-    original = initramfs.decompressed
-
-    def decompressed(path: Path) -> bytes:
-        found.append(path)
-        return original(path)
-
-    monkeypatch.setattr(initramfs, "decompressed", decompressed)
-    return found
+    return noted(monkeypatch, "decompressed", initramfs)
 
 
 def cached(tmp_path: Path) -> list[Path]:

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import cell, evidence
+from made import cell, evidence, noted
 
-from ksem import store, stored, traces
+from ksem import store, traces
 from ksem.model import Cell, Evidence, KsemError
 from ksem.stored import Unreadable
 
@@ -208,15 +208,7 @@ def test_who_forgets_nothing_does_not_read_what_others_refer_to(tmp_path: Path, 
     """To parse all evidence that there is takes longer than to run a case."""
     store.write(tmp_path, [evidence(name, "6.12", cell({"is": 1}, trace=TRACE)) for name in ("one", "two")], [CASE])
     before = files(tmp_path)
-    read: list[Path] = []
-    load = stored.load
-
-    def noted(path: Path) -> object:
-        read.append(path)
-        return load(path)
-
-    monkeypatch.setattr(store, "load", noted)
-    monkeypatch.setattr(traces, "load", noted)
+    read = noted(monkeypatch, "load", store, traces)
     store.write(tmp_path, [evidence("one", "6.12", cell({"is": 1}, trace=TRACE))], [CASE])
     assert files(tmp_path) == before
     assert tmp_path / "two.json" not in read

@@ -1,7 +1,8 @@
 """A matrix as the data of the page: what is shown at once, and, packed, the evidence that a cell opens.
 
-Contract: pure; `matrix`, `model`, `mail`, the names of the system calls, the standard library. Whatever stands in many cells is
-there once: a row refers to its section's distinct cells, evidence to distinct observations, traces and events, all by index.
+Contract: pure; `matrix`, `model`, `seen`, `mail`, the names of the system calls, the standard library. Whatever stands in many
+cells is there once: a row refers to its section's distinct cells, evidence to distinct observations, traces and events, all by
+index.
 
 A kind is a behaviour: the number of the observation among those of its row, 0 for the newest release's. A cell of a row
 is `[verdict, kind, brief]`, kind None where nothing was observed, brief the value that tells its behaviour from the
@@ -22,6 +23,7 @@ from ksem.guest.syscalls import SIGNATURES
 from ksem.matrix import Matrix, Row, Section, leaves, ranges
 from ksem.model import NO_RELEASE, Evidence, Result, Verdict, release_key, series_of
 from ksem.renderers.html import mail
+from ksem.seen import unexpected
 from ksem.wrap import escaped
 
 # A case's verdict on a column is the first of these that one of its parameter sets has.
@@ -164,9 +166,7 @@ def _telling(seen: Sequence[Mapping[str, str]]) -> str:
 
 def _wrong(result: Result) -> str:
     """The first value that is not as expected; of what is told apart by its shape alone, all."""
-    actual, right = leaves(result.cell.observation), leaves(result.expected)
-    wrong = (actual.get(path, "absent") for path in {**right, **actual} if actual.get(path) != right.get(path))
-    return next(wrong, json.dumps(result.cell.observation))
+    return next((was for _, was, _ in unexpected(result)), json.dumps(result.cell.observation))
 
 
 def _summary(rows: Sequence[Row], kinds: Sequence[Sequence[Kind]], newest: Sequence[int]) -> list[Shown]:
