@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO, TypeAlias
 
 import platformdirs
 
@@ -47,12 +48,16 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
         os.close(descriptor)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+# What a file is to hold, or who writes it.
+Content: TypeAlias = bytes | Callable[[IO[bytes]], object]
+
+
+def write_atomically(path: Path, data: Content) -> None:
     """All of it, or the file as it was. Raises KsemError for a full or read-only disk."""
     write_together({path: data})
 
 
-def write_together(files: Mapping[Path, bytes]) -> None:
+def write_together(files: Mapping[Path, Content]) -> None:
     """All files in this order, each as a whole, or none where one finds no room. Raises KsemError, which names that one."""
     # mkstemp makes files private; results and caches are as readable as any other file.
     umask = os.umask(0)
@@ -64,7 +69,10 @@ def write_together(files: Mapping[Path, bytes]) -> None:
                 with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
                     temporary = Path(file.name)
                     stack.callback(temporary.unlink, missing_ok=True)
-                    file.write(data)
+                    if isinstance(data, bytes):
+                        file.write(data)
+                    else:
+                        data(file.file)
                 temporary.chmod(0o666 & ~umask)
             written.append((temporary, path))
         for temporary, path in written:

@@ -1,8 +1,9 @@
 """Saved machines, kept in the cache under the digest of all that shaped them: what is changed has another name.
 
-Contract: the standard library, zstandard, `cache`, `model`. A file is QEMU's migration stream, as one zstd frame with
-its size and checksum. Files come to be whole, and the one that was used longest ago goes when all together are larger than the
-limit.
+Contract: the standard library, `cache`, `model`. A machine is some areas of memory. Its file has them as they are, one after
+the other, so that whoever restores it can map it and need not read what is never looked at; pages of zeros, which are most,
+are holes. Behind them is written where everything is, with checksums. Files come to be whole, and the one that was used longest
+ago goes when all together are larger than the limit.
 """
 
 from __future__ import annotations
@@ -10,35 +11,67 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
+import mmap
 import os
 import re
+import struct
 import time
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-import zstandard
+from typing import IO
 
 from ksem import cache
 from ksem.model import KsemError
 
-DIRECTORY, SUFFIX = "snapshots", ".zst"
-# Megabytes of all together, unless the environment says otherwise; one takes some 40.
-LIMIT, VARIABLE = 800, "KSEM_SNAPSHOTS"
+DIRECTORY, SUFFIX = "snapshots", ".machine"
+# Megabytes of all together, unless the environment says otherwise; one takes some 70.
+LIMIT, VARIABLE = 1200, "KSEM_SNAPSHOTS"
 # A machine with its memory is no larger: what claims to be is damaged.
 LARGEST = 1 << 30
-# As quick to unpack as to read again; 1 saves a quarter of the room, and takes longer.
-LEVEL = -5
-# Bytes that a frame's header may have (RFC 8878, 3.1.1.1).
-HEADER = 18
-# Small enough for the largest that one may become, 256 MB, to be had.
-PIECE = 1 << 13
 # Seconds after which a file that was not finished is nobody's any more.
 ABANDONED = 3600.0
+PAGE = mmap.PAGESIZE
+_ZEROS = bytes(PAGE)
+# The last of a file: what it is, how many areas and stretches its table has, the checksums of what they hold and of the table.
+# In the table, where each of them begins in the file, and its length.
+_END, _ENTRY = struct.Struct("<8sIIII"), struct.Struct("<QQ")
+_MAGIC = b"machine1"
+
+Place = tuple[int, int]
 
 
 class Damaged(Exception):
     """A snapshot that is there and cannot be used."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A machine's file. areas: where each begins, and its length; stretches: those of its pages that are no holes."""
+
+    file: io.FileIO
+    areas: Sequence[Place]
+    stretches: Sequence[Place]
+    checksum: int
+
+    def area(self, number: int) -> bytes:
+        """What one of them holds."""
+        start, size = self.areas[number]
+        return os.pread(self.file.fileno(), size, start)
+
+    def check(self) -> None:
+        """Raise Damaged unless all is as it was kept."""
+        descriptor = self.file.fileno()
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
+            if _checksum(view[start:start + size] for start, size in self.stretches) != self.checksum:
+                raise Damaged("it does not check")
+            # Between them, too, and up to where the last area ends.
+            begins = [*(start for start, _ in self.stretches), max((sum(area) for area in self.areas), default=0)]
+            for start, end in zip([0, *map(sum, self.stretches)], begins, strict=True):
+                if any(view[place:place + size] != bytes(size) for place, size in _data(descriptor, start, end)):
+                    raise Damaged("it has something where nothing was")
 
 
 def name(label: str, parts: Iterable[bytes]) -> str:
@@ -50,48 +83,120 @@ def name(label: str, parts: Iterable[bytes]) -> str:
 
 
 @contextlib.contextmanager
-def opened(kept: str) -> Iterator[io.FileIO | None]:
-    """The state of a machine, as a file without a name that is at its beginning, or None if there is none. Raises Damaged."""
-    try:
-        file = _path(kept).open("rb")
-    except (OSError, KsemError):
-        yield None
-        return
-    # Not buffered: who reads on by the descriptor begins where we stopped.
-    with file, open(os.memfd_create("state"), "w+b", buffering=0) as state:
-        _unpacked(file, state)
+def opened(kept: str) -> Iterator[Kept | None]:
+    """A machine, or None if there is none. What it holds is still to be checked. Raises Damaged where even that is told."""
+    with contextlib.ExitStack() as stack:
+        try:
+            path = _path(kept)
+            file = stack.enter_context(path.open("rb", buffering=0))
+        except (OSError, KsemError):
+            yield None
+            return
+        try:
+            found = _read(file)
+            if not os.access(path, os.W_OK):
+                # Whoever maps it to change it for himself may have to open it for writing, as QEMU does.
+                found = _copied(found, stack.enter_context(open(os.memfd_create("machine"), "w+b", buffering=0)))
+        except (OSError, struct.error) as error:
+            raise Damaged(str(error)) from None
         with contextlib.suppress(OSError):
             # What a limit goes by; reading does not always change a file's times.
             os.utime(file.fileno())
-        yield state
+        yield found
 
 
-def _unpacked(file: BinaryIO, state: io.FileIO) -> None:
-    try:
-        size = zstandard.get_frame_parameters(file.read(HEADER)).content_size
-        if not 0 < size <= LARGEST:
-            raise Damaged("it has no sensible size")
-        file.seek(0)
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        while piece := file.read(PIECE):
-            state.write(frame.decompress(piece))
-            if state.tell() > size:
-                raise Damaged("it is larger than it says")
-    except (OSError, zstandard.ZstdError) as error:
-        raise Damaged(str(error)) from None
-    if not frame.eof:
-        # Its checksum is the last of it.
-        raise Damaged("it is cut short")
-    state.seek(0)
+def _read(file: io.FileIO) -> Kept:
+    size = os.fstat(file.fileno()).st_size
+    if not _END.size <= size <= LARGEST:
+        raise Damaged("it has no sensible size")
+    magic, areas, stretches, checksum, own = _END.unpack(os.pread(file.fileno(), _END.size, size - _END.size))
+    length = _ENTRY.size * (areas + stretches)
+    start = size - _END.size - length
+    table = os.pread(file.fileno(), length, start) if start >= 0 and length <= size else b""
+    if magic != _MAGIC or own != _checksum([table, _END.pack(magic, areas, stretches, checksum, 0)]):
+        raise Damaged("it is cut short, or none")
+    places = list(_ENTRY.iter_unpack(table))
+    ends = itertools.accumulate((place for one in places[areas:] for place in (one[0], sum(one))), _ascending, initial=0)
+    if max([*ends, *(sum(one) for one in places[:areas])]) > start:
+        raise Damaged("it has less than it says")
+    return Kept(file, places[:areas], places[areas:], checksum)
 
 
-def keep(kept: str, state: bytes) -> None:
+def _copied(found: Kept, to: io.FileIO) -> Kept:
+    to.truncate(max((sum(place) for place in found.areas), default=0))
+    for start, size in found.stretches:
+        os.pwrite(to.fileno(), os.pread(found.file.fileno(), size, start), start)
+    return Kept(to, found.areas, found.stretches, found.checksum)
+
+
+def _ascending(one: int, other: int) -> int:
+    if one > other:
+        raise Damaged("its pages are in no order")
+    return other
+
+
+def keep(kept: str, areas: Sequence[bytes | mmap.mmap]) -> None:
     """Keep a machine. Raises KsemError for a cache that cannot be written to, or is full."""
-    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
-    data = compressor.compress(state)
-    if len(data) <= limit():
-        cache.write_atomically(_path(kept), data)
-        trim(limit(), kept)
+    starts = list(itertools.accumulate((_whole_pages(len(area)) for area in areas), initial=0))
+    stretches = [list(_stretches(area)) for area in areas]
+    if sum(size for found in stretches for _, size in found) > limit():
+        return
+
+    def write(file: IO[bytes]) -> None:
+        checksum = 0
+        for area, start, found in zip(areas, starts, stretches, strict=False):
+            for place, size in found:
+                piece = area[place:place + size]
+                checksum = zlib.crc32(piece, checksum)
+                file.seek(start + place)
+                file.write(piece)
+        table = b"".join([*(_ENTRY.pack(start, len(area)) for start, area in zip(starts, areas, strict=False)),
+                          *(_ENTRY.pack(start + place, size) for start, found in zip(starts, stretches, strict=False)
+                            for place, size in found)])
+        end = [_MAGIC, len(areas), sum(map(len, stretches)), checksum]
+        file.seek(starts[-1])
+        file.write(table + _END.pack(*end, _checksum([table, _END.pack(*end, 0)])))
+
+    cache.write_atomically(_path(kept), write)
+    trim(limit(), kept)
+
+
+def _stretches(area: bytes | mmap.mmap) -> Iterator[Place]:
+    """Where an area has pages that are no zeros, and how many bytes that is; a last one need not be whole."""
+    start = None
+    for place in range(0, len(area), PAGE):
+        empty = area[place:place + PAGE] == _ZEROS
+        if start is None and not empty:
+            start = place
+        elif start is not None and empty:
+            yield start, place - start
+            start = None
+    if start is not None:
+        yield start, len(area) - start
+
+
+def _data(descriptor: int, start: int, end: int) -> Iterator[Place]:
+    """Where a file has anything between two places, as far as its filesystem knows."""
+    while start < end:
+        try:
+            start = os.lseek(descriptor, start, os.SEEK_DATA)
+            hole = min(end, os.lseek(descriptor, start, os.SEEK_HOLE))
+        except OSError:
+            return
+        if start < hole:
+            yield start, hole - start
+        start = hole
+
+
+def _checksum(pieces: Iterable[bytes | memoryview]) -> int:
+    checksum = 0
+    for piece in pieces:
+        checksum = zlib.crc32(piece, checksum)
+    return checksum
+
+
+def _whole_pages(size: int) -> int:
+    return -(-size // PAGE) * PAGE
 
 
 def discard(kept: str) -> None:
@@ -116,10 +221,11 @@ def trim(size: int, newest: str = "") -> None:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
-        found = sorted(((path.stat(), path) for path in directory.glob(f"*{SUFFIX}")), key=lambda one: -one[0].st_mtime_ns)
+        found = sorted(((path.stat(), path) for path in directory.glob("[!.]*")), key=lambda one: -one[0].st_mtime_ns)
         total = 0
         for status, path in sorted(found, key=lambda one: one[1].name != f"{newest}{SUFFIX}"):
-            total += status.st_size
+            # What they take on the disk: they are sparse.
+            total += status.st_blocks * 512
             if total > size:
                 path.unlink(missing_ok=True)
 

@@ -19,11 +19,12 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ksem import directing, init
 from ksem.guest import wire
@@ -35,7 +36,8 @@ from ksem.model import Lost, Unavailable
 from ksem.qmp import Monitor, MonitorError
 
 PROGRAM = "qemu-system-x86_64"
-MEMORY = 256
+# Bytes.
+RAM = 256 << 20
 # Megabytes for translated code: with more, a machine comes to take more than 350 in all and is no faster; half of it is slower.
 TRANSLATED = 64
 # Without the self-tests of the crypto API, which are a fifth of an emulated boot and nothing that a case sees, and that of the
@@ -53,12 +55,20 @@ _PANIC = "Kernel panic"
 _TROUBLE = re.compile(rf"{_PANIC}|BUG:|Oops|general protection|soft lockup|Out of memory")
 
 
+# What a machine is saved as: its memory, which a file has to begin with, what it shares with us, and all else.
+AREAS = ("ram", "shared", "devices")
+# What can be read like bytes.
+Buffer: TypeAlias = bytes | mmap.mmap
+
+
 class _Ways(NamedTuple):
     """Between a proxy in the machine and its director, as descriptors.
 
-    memory: what both see. bell: where the proxy is heard. gate: what to read from to let it go on; passing: QEMU's end of that.
+    ram: all that the machine has, where that is of its own making. memory: what both see. bell: where the proxy is heard. gate:
+    what to read from to let it go on; passing: QEMU's end of that.
     """
 
+    ram: int
     memory: int
     bell: int
     gate: int
@@ -138,12 +148,14 @@ class VirtualMachine:
         ways = self._ways
         return directing.director(self.machine, ways.memory, ways.bell, ways.gate, modules, self._log.with_suffix(".cases.log"))
 
-    def save(self) -> bytes:
-        """Its state; afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too."""
+    @contextlib.contextmanager
+    def saved(self) -> Iterator[list[Buffer]]:
+        """It stands still, as what it can be restored from: AREAS.
+
+        Afterwards it goes on. Raises MonitorError when QEMU does not save such a machine: it goes on then too.
+        """
         with open(os.memfd_create("state"), "rb") as state:
-            self._monitor.ask("migrate-set-capabilities", {"capabilities": [{"capability": "events", "state": True}]})
-            # Bytes a second: otherwise 128 MB.
-            self._monitor.ask("migrate-set-parameters", {"max-bandwidth": 1 << 40})
+            self._migrates("events", "x-ignore-shared")
             self._monitor.ask("getfd", {"fdname": "state"}, [state.fileno()])
             self._monitor.ask("migrate", {"uri": "fd:state"})
             while (status := self._monitor.event("MIGRATION").get("status")) not in ("completed", "failed"):
@@ -152,13 +164,18 @@ class VirtualMachine:
                 # There is no event for the end of this.
                 while (now := self._monitor.status()) == "finish-migrate":
                     pass
+            try:
+                if status != "completed":
+                    raise MonitorError("QEMU could not save the machine")
+                # QEMU wrote by the same descriptor.
+                state.seek(0)
+                with (mmap.mmap(self._ways.ram, 0, access=mmap.ACCESS_READ) as ram,
+                      mmap.mmap(self._ways.memory, 0, access=mmap.ACCESS_READ) as memory):
+                    yield [ram, memory, _unplaced(state.read())]
+            finally:
                 if now != "running":
-                    self._monitor.ask("cont")
-            if status != "completed":
-                raise MonitorError("QEMU could not save the machine")
-            # QEMU wrote by the same descriptor.
-            state.seek(0)
-            return state.read()
+                    with self._lost():
+                        self._monitor.ask("cont")
 
     @contextlib.contextmanager
     def _lost(self) -> Iterator[None]:
@@ -169,17 +186,28 @@ class VirtualMachine:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(ENDING)
             # Why it could not even start, as where it has no room for a temporary file.
-            said = self._complaint()[-1:] if self._process.returncode == 1 else []
+            said = self._complaint() if self._process.returncode == 1 else []
             raise Lost(": ".join([str(error), *said])[:WIDEST], self.last_words()) from error
 
-    def begin(self, restored: bool) -> None:
-        """Begin the conversation with QEMU; see a restored machine run, as it would not hear anything before."""
+    def begin(self) -> None:
+        """Begin the conversation with QEMU."""
         with self._lost():
             self._monitor.greet()
             # QEMU asked not to be kept waiting when it opened its lines.
             fcntl.fcntl(self._ways.passing, fcntl.F_SETFL, os.O_DIRECT)
-            if restored and self._monitor.status() != "running":
+
+    def go_on(self, file: int) -> None:
+        """Have it take what was saved of its devices, by a descriptor that QEMU has too, and run; it hears nothing before."""
+        with self._lost():
+            self._migrates("x-ignore-shared")
+            self._monitor.ask("migrate-incoming", {"uri": f"fd:{file}"})
+            if self._monitor.status() != "running":
                 self._monitor.event("RESUME")
+
+    def _migrates(self, *capabilities: str) -> None:
+        """How it is saved and restored: without the memory that it has in a file (x-ignore-shared in qapi/migration.json)."""
+        named = [{"capability": name, "state": True} for name in capabilities]
+        self._monitor.ask("migrate-set-capabilities", {"capabilities": named})
 
 
 @contextlib.contextmanager
@@ -189,34 +217,38 @@ def booted(image: bytes, archive: bytes, drives: Mapping[str, Path], accelerator
         kernel, initrd = (files.enter_context(_anonymous(name, content))
                           for name, content in (("kernel", image), ("initramfs", archive)))
         more = ["-kernel", f"/proc/self/fd/{kernel}", "-initrd", f"/proc/self/fd/{initrd}", "-append", CMDLINE]
-        with _started([*command(accelerator, log), *_drives(drives), *more], [kernel, initrd], log) as machine:
-            files.close()
-            yield machine
+        with _anonymous("ram") as ram:
+            os.ftruncate(ram, RAM)
+            words = [*command(accelerator, log), *_ram(ram, "on"), *_drives(drives), *more]
+            with _started(words, [kernel, initrd, ram], ram, _shared(), log) as machine:
+                files.close()
+                yield machine
 
 
 @contextlib.contextmanager
-def restored(state: int, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
-    """A machine that goes on where it was saved: `begin` comes first.
+def restored(file: int, shared: bytes, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
+    """A machine that goes on where it was saved: `begin` comes first, then `go_on`.
 
-    state: a descriptor; the same command, accelerator and QEMU wrote it.
+    file: it begins with the machine's memory, which it makes its own as it changes it. shared: what it shared with us. The same
+    command, accelerator and QEMU saved it.
     """
-    more = ["-incoming", f"fd:{state}"]
-    with _started([*command(accelerator, log), *_drives(drives), *more], [state], log) as machine:
+    words = [*command(accelerator, log), *_ram(file, "off"), *_drives(drives), "-incoming", "defer"]
+    with _started(words, [file], file, shared, log) as machine:
         yield machine
 
 
 @contextlib.contextmanager
-def _started(words: list[str], files: list[int], log: Path) -> Iterator[VirtualMachine]:
+def _started(words: list[str], files: list[int], ram: int, shared: bytes, log: Path) -> Iterator[VirtualMachine]:
     """QEMU with its agent's line; killed at the end, as nothing in it is to be kept."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
     ours, theirs = socket.socketpair()
     with contextlib.ExitStack() as stack:
         stack.enter_context(ours)
-        memory = stack.enter_context(_anonymous("shared", _shared()))
+        memory = stack.enter_context(_anonymous("shared", shared))
         bell, ringing = os.pipe()
         stack.callback(os.close, bell)
-        ways = _Ways(memory, bell, *_gate(stack))
+        ways = _Ways(ram, memory, bell, *_gate(stack))
         # Who hears the bell is to hear that QEMU is gone: nobody else keeps that end.
         with theirs, open(ringing, "wb"):
             process = subprocess.Popen(
@@ -228,6 +260,18 @@ def _started(words: list[str], files: list[int], log: Path) -> Iterator[VirtualM
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
         yield VirtualMachine(process, Monitor(ours), ways, log)
+
+
+def _unplaced(state: bytes) -> bytes:
+    """What QEMU says of its devices, with the memory that we share where it is before the machine is.
+
+    QEMU takes no stream in which shared memory is at another address than in itself (ram_load_setup() or ram_load_precopy() in
+    migration/ram.c), and gives that of a PCI device its address only further on. Raises MonitorError where it is not in there.
+    """
+    found = re.search(rb"/shared" + struct.pack(">Q", SIZE), state)
+    if found is None:
+        raise MonitorError("QEMU does not say where shared memory is")
+    return state[:found.end()] + bytes(8) + state[found.end() + 8:]
 
 
 def _shared() -> bytes:
@@ -255,7 +299,7 @@ def _ended(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _anonymous(name: str, content: bytes) -> Iterator[int]:
+def _anonymous(name: str, content: bytes = b"") -> Iterator[int]:
     """The descriptor of a file in memory that has no name anywhere."""
     descriptor = os.memfd_create(name)
     try:
@@ -270,8 +314,8 @@ def command(accelerator: str, log: Path) -> list[str]:
     """QEMU's command line; q35 because microvm hangs at random under emulation."""
     how = ["kvm", "-cpu", "host"] if accelerator == "kvm" else [f"{accelerator},tb-size={TRANSLATED}", "-cpu", "max"]
     return [
-        program(), "-M", "q35", "-accel", *how,
-        "-m", str(MEMORY), "-smp", "1", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-nic", "none",
+        program(), "-M", "q35,memory-backend=ram", "-accel", *how,
+        "-m", f"{RAM}B", "-smp", "1", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-nic", "none",
         "-chardev", f"file,id=console,path={_escaped(log)}", "-serial", "chardev:console",
         "-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent", *_ports(),
     ]
@@ -282,6 +326,11 @@ def shape(accelerator: str) -> list[bytes]:
     found = os.stat(program())
     words = [*command(accelerator, Path("console")), *_sharing("memory", "bell", 0), CMDLINE]
     return [*(word.encode() for word in words), mailbox(), b"%d %d" % (found.st_size, found.st_mtime_ns)]
+
+
+def _ram(file: int, share: str) -> list[str]:
+    """The machine's memory: the beginning of a file, or, unless they share it, what it makes of that for itself."""
+    return ["-object", f"memory-backend-file,id=ram,size={RAM}B,mem-path=/proc/self/fd/{file},share={share}"]
 
 
 def _ports() -> list[str]:

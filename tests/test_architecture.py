@@ -38,7 +38,7 @@ ALLOWED = {
     "ksem.repeating": (MODEL, CASE, "ksem.judge", "ksem.lines"),
     "ksem.mutating": (MODEL, "ksem.strace"),
     "ksem.survivors": (CASE, "ksem.mutating", "ksem.wrap"),
-    "ksem.snapshots": (MODEL, "ksem.cache", "zstandard"),
+    "ksem.snapshots": (MODEL, "ksem.cache"),
     "ksem.vm": (MODEL, "ksem.guest", "ksem.directing", "ksem.init", "ksem.machine", "ksem.qmp"),
     "ksem.bootstrap": ("ksem.machine", "ksem.guest.wire"),
     "ksem.conversation": (MODEL, "ksem.guest.wire"),

@@ -14,8 +14,8 @@ import pytest
 
 from ksem.commands import cache as command
 
-FILES = ("snapshots/6.12.1-tcg-x.zst", "modules/abc", "disks/ext4.img", "debian/kernels/6.12_1/vmlinuz", "debian/apt/lists/a",
-         "debian/index.json", "bisect/debian-6.12.json", "boxes/debian-12.box", "vagrant/debian-12/made-by-ksem", "accelerator")
+FILES = ("snapshots/6.12.1-tcg-x.machine", "modules/abc", "disks/ext4.img", "debian/kernels/6.12_1/vmlinuz",
+         "debian/apt/lists/a", "debian/index.json", "bisect/debian-6.12.json", "boxes/debian-12.box", "vagrant/debian-12/made-by-ksem", "accelerator")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_shows_what_there_is(home: Path) -> None:
     shown = run()
     assert shown.returncode == 0
-    assert shown.stdout.splitlines()[0] == f"{home}; snapshots take 800.0 MB at most"
+    assert shown.stdout.splitlines()[0] == f"{home}; snapshots take 1200.0 MB at most"
     rows = {line.split()[0]: line.split()[1] for line in shown.stdout.splitlines()[1:]}
     assert set(rows) == {"WHAT", *command.KINDS, "all"}
     assert rows["snapshots"] == "1.0"
@@ -50,7 +50,7 @@ def test_it_shows_what_there_is(home: Path) -> None:
 
 def test_it_shows_one_kind_piece_by_piece(home: Path) -> None:
     lines = run("show", "snapshots", "kernels").stdout.splitlines()
-    assert [line.split()[-1] for line in lines] == ["NAME", "6.12.1-tcg-x.zst", "6.12_1"]
+    assert [line.split()[-1] for line in lines] == ["NAME", "6.12.1-tcg-x.machine", "6.12_1"]
 
 
 @pytest.mark.parametrize(("words", "gone"), [
@@ -77,7 +77,7 @@ def test_what_cannot_be_removed_is_one_line(home: Path) -> None:
     wrong = subprocess.run([*words, *project.COMMAND, "cache", "clear"], cwd=project.ROOT, env=project.environment(), text=True,
                            capture_output=True, check=False)
     assert wrong.returncode == 2
-    assert wrong.stderr == f"ksem: {home}/snapshots/6.12.1-tcg-x.zst cannot be removed: Read-only file system\n"
+    assert wrong.stderr == f"ksem: {home}/snapshots/6.12.1-tcg-x.machine cannot be removed: Read-only file system\n"
 
 
 def test_an_empty_cache_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

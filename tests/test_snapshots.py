@@ -6,7 +6,9 @@ Guards: a snapshot that is stale, cut short or damaged must not be run on, and a
 from __future__ import annotations
 
 import errno
+import mmap
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,11 @@ from test_store import full_disk
 
 from ksem import snapshots
 from ksem.model import KsemError
+from ksem.snapshots import PAGE
 
-STATE = os.urandom(5000) * 20
+# With holes before, between and behind what there is, and an end that is no whole page.
+MEMORY = bytes(3 * PAGE) + os.urandom(2 * PAGE) + bytes(60 * PAGE) + os.urandom(PAGE) + bytes(7 * PAGE)
+AREAS = [MEMORY, bytes(PAGE), os.urandom(5000)]
 
 
 @pytest.fixture
@@ -28,28 +33,69 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ksem" / "snapshots"
 
 
-def read(name: str) -> bytes | None:
-    """What is kept under a name as QEMU reads it: by the descriptor."""
+def read(name: str) -> list[bytes] | None:
+    """What is kept under a name, once it was checked."""
     with snapshots.opened(name) as found:
         if found is None:
             return None
-        with open(os.dup(found.fileno()), "rb") as state:
-            return state.read()
+        found.check()
+        return [found.area(number) for number in range(len(found.areas))]
 
 
-def sizes(place: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_size for path in place.iterdir()}
+def one(size: int) -> list[bytes]:
+    return [os.urandom(size)]
+
+
+def names(place: Path) -> list[str]:
+    return sorted(path.name for path in place.iterdir())
+
+
+def path(place: Path, name: str = "one") -> Path:
+    return place / f"{name}{snapshots.SUFFIX}"
 
 
 def test_what_is_kept_comes_back(place: Path) -> None:
-    snapshots.keep("one", STATE)
-    assert read("one") == STATE
-    assert sizes(place)["one.zst"] < len(STATE) / 10
+    snapshots.keep("one", AREAS)
+    assert read("one") == AREAS
+    # Where nothing is, nothing is stored.
+    assert path(place).stat().st_blocks * 512 < len(MEMORY) / 4
+
+
+@given(st.lists(st.lists(st.sampled_from([bytes(PAGE), b"x" * PAGE, bytes(99), b"y" * 99]), max_size=4).map(b"".join),
+                max_size=3))
+def test_whatever_is_kept_comes_back(areas: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", home)
+        snapshots.keep("one", areas)
+        assert read("one") == areas
+
+
+def test_memory_that_is_mapped_is_kept(place: Path) -> None:
+    with mmap.mmap(-1, len(MEMORY)) as area:
+        area[:] = MEMORY
+        snapshots.keep("one", [area])
+    assert read("one") == [MEMORY]
+
+
+def test_an_area_is_where_the_file_can_be_mapped(place: Path) -> None:
+    snapshots.keep("one", [os.urandom(10), MEMORY])
+    with snapshots.opened("one") as found:
+        assert found is not None
+        assert found.areas == [(0, 10), (PAGE, len(MEMORY))]
+
+
+def test_one_that_only_others_may_change_is_copied(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshots.keep("one", AREAS)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert read("one") == AREAS
+    with snapshots.opened("one") as found:
+        assert found is not None
+        open(f"/proc/self/fd/{found.file.fileno()}", "r+b").close()
 
 
 def test_what_is_not_there_is_none(place: Path) -> None:
     assert read("one") is None
-    snapshots.keep("one", STATE)
+    snapshots.keep("one", AREAS)
     snapshots.discard("one")
     snapshots.discard("one")
     assert read("one") is None
@@ -65,60 +111,89 @@ def test_a_name_is_a_file_name() -> None:
     assert snapshots.name("6.12-rc1-tcg", []).startswith("6.12-rc1-tcg-")
 
 
-@pytest.mark.parametrize("part", ["start", "middle", "end", "checksum"])
-def test_a_damaged_one_is_noticed(place: Path, part: str) -> None:
-    snapshots.keep("one", os.urandom(100_000))
-    path = place / "one.zst"
-    data = bytearray(path.read_bytes())
-    data[{"start": 2, "middle": len(data) // 2, "end": len(data) - 50, "checksum": len(data) - 1}[part]] ^= 0x10
-    path.write_bytes(data)
+def test_something_behind_all_there_was_is_noticed(place: Path) -> None:
+    snapshots.keep("one", [b"page" * 1024 + bytes(PAGE)])
+    with path(place).open("r+b") as file:
+        file.seek(PAGE + 9)
+        file.write(b"x")
     with pytest.raises(snapshots.Damaged):
         read("one")
 
 
-@pytest.mark.parametrize("left", [0, 1, 10, 1000, -4, -1])
+@pytest.mark.parametrize("where", ["hole", "page", "behind the pages", "devices", "table", "end"])
+def test_a_damaged_one_is_noticed(place: Path, where: str) -> None:
+    snapshots.keep("one", AREAS)
+    size = path(place).stat().st_size
+    at = {"hole": 5, "page": 3 * PAGE + 7, "behind the pages": len(MEMORY) - 1, "devices": len(MEMORY) + PAGE + 4999,
+          "table": size - 60, "end": size - 1}[where]
+    with path(place).open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0x10]))
+    with pytest.raises(snapshots.Damaged):
+        read("one")
+
+
+@pytest.mark.parametrize("left", [0, 1, 10, 1000, -100, -4, -1])
 def test_one_that_is_cut_short_is_noticed(place: Path, left: int) -> None:
-    snapshots.keep("one", STATE)
-    path = place / "one.zst"
-    path.write_bytes(path.read_bytes()[:left])
+    snapshots.keep("one", AREAS)
+    path(place).write_bytes(path(place).read_bytes()[:left])
     with pytest.raises(snapshots.Damaged):
         read("one")
 
 
-def test_one_that_claims_to_be_endless_is_not_unpacked(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshots.keep("one", STATE)
-    monkeypatch.setattr(snapshots, "LARGEST", 1000)
+def test_one_without_its_holes_is_as_good(place: Path) -> None:
+    snapshots.keep("one", AREAS)
+    path(place).write_bytes(path(place).read_bytes())
+    assert read("one") == AREAS
+
+
+def test_one_that_is_endless_is_not_read(place: Path) -> None:
+    snapshots.keep("one", AREAS)
+    os.truncate(path(place), snapshots.LARGEST + 1)
     with pytest.raises(snapshots.Damaged, match="size"):
         read("one")
 
 
 def use(place: Path, name: str, when: int) -> None:
-    os.utime(place / f"{name}.zst", (when, when))
+    os.utime(path(place, name), (when, when))
 
 
 def test_the_one_that_was_used_longest_ago_goes_first(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for when, name in enumerate(("a", "b", "c"), 1000):
-        snapshots.keep(name, os.urandom(400_000))
+        snapshots.keep(name, one(400_000))
         use(place, name, when)
     read("a")
     monkeypatch.setenv(snapshots.VARIABLE, "1")
-    snapshots.keep("d", os.urandom(400_000))
-    assert sorted(sizes(place)) == ["a.zst", "d.zst"]
+    snapshots.keep("d", one(400_000))
+    assert names(place) == ["a.machine", "d.machine"]
+
+
+def test_what_older_ones_kept_goes_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshots.keep("a", one(400_000))
+    (place / "b.zst").write_bytes(os.urandom(800_000))
+    os.utime(place / "b.zst", (1000, 1000))
+    monkeypatch.setenv(snapshots.VARIABLE, "1")
+    snapshots.keep("c", one(400_000))
+    assert names(place) == ["a.machine", "c.machine"]
 
 
 def test_the_newest_stays_whatever_the_clock_says(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshots.keep("a", os.urandom(700_000))
+    snapshots.keep("a", one(700_000))
     use(place, "a", 1 << 33)
     monkeypatch.setenv(snapshots.VARIABLE, "1")
-    snapshots.keep("b", os.urandom(700_000))
-    assert sorted(sizes(place)) == ["b.zst"]
+    snapshots.keep("b", one(700_000))
+    assert names(place) == ["b.machine"]
 
 
 def test_one_that_is_larger_than_the_limit_is_not_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshots.keep("a", STATE)
+    snapshots.keep("a", AREAS)
     monkeypatch.setenv(snapshots.VARIABLE, "1")
-    snapshots.keep("b", os.urandom(1_100_000))
-    assert sorted(sizes(place)) == ["a.zst"]
+    # Holes do not count.
+    snapshots.keep("b", [bytes(2_000_000), os.urandom(100_000)])
+    snapshots.keep("c", one(1_100_000))
+    assert names(place) == ["a.machine", "b.machine"]
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "many"])
@@ -129,20 +204,20 @@ def test_a_limit_that_is_none_is_told(place: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_killed_run_left_half_written_goes(place: Path) -> None:
-    snapshots.keep("a", STATE)
-    for name, age in ((".old.zst.x", 7200), (".new.zst.y", 0)):
+    snapshots.keep("a", AREAS)
+    for name, age in ((".old.machine.x", 7200), (".new.machine.y", 0)):
         (place / name).write_bytes(b"half")
         if age:
             os.utime(place / name, (1000, 1000))
     snapshots.trim(snapshots.limit())
-    assert sorted(sizes(place)) == [".new.zst.y", "a.zst"]
+    assert names(place) == [".new.machine.y", "a.machine"]
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(place: Path) -> None:
     place.mkdir(parents=True)
     with full_disk(1000), pytest.raises(KsemError, match=os.strerror(errno.EFBIG)):
-        snapshots.keep("one", os.urandom(100_000))
-    assert sizes(place) == {}
+        snapshots.keep("one", one(100_000))
+    assert names(place) == []
     assert read("one") is None
 
 
@@ -152,4 +227,4 @@ def test_a_cache_that_cannot_be_made_has_none(tmp_path: Path, monkeypatch: pytes
     assert read("one") is None
     snapshots.discard("one")
     with pytest.raises(KsemError, match="XDG_CACHE_HOME"):
-        snapshots.keep("one", STATE)
+        snapshots.keep("one", AREAS)

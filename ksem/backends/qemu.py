@@ -95,15 +95,21 @@ class _Plan:
         """The machine as it was kept; None when there is none, or none that can be used."""
         try:
             with contextlib.ExitStack() as attempt:
-                state = attempt.enter_context(snapshots.opened(kept))
-                if state is None:
+                saved = attempt.enter_context(snapshots.opened(kept))
+                if saved is None:
                     return None
-                found = attempt.enter_context(vm.restored(state.fileno(), self.drives, accelerator, self.log))
+                if len(saved.areas) != len(vm.AREAS):
+                    raise snapshots.Damaged("it is no machine")
+                shared, devices = saved.area(vm.AREAS.index("shared")), saved.areas[vm.AREAS.index("devices")]
+                file = saved.file.fileno()
+                found = attempt.enter_context(vm.restored(file, shared, self.drives, accelerator, self.log))
                 # All its modules are loaded.
                 direct = attempt.enter_context(found.director({}))
-                found.begin(restored=True)
-                # It takes as much memory as the machine, which has it all now.
-                state.truncate(0)
+                # While QEMU starts.
+                saved.check()
+                found.begin()
+                os.lseek(file, devices[0], os.SEEK_SET)
+                found.go_on(file)
                 found.plug(self.drives)
                 direct()
                 stack.enter_context(attempt.pop_all())
@@ -125,7 +131,7 @@ class _Plan:
         with contextlib.ExitStack() as attempt:
             image = bzimage.vmlinux(self.image) or self.image.read_bytes()
             found = attempt.enter_context(vm.booted(image, archive + self.more, self.drives, accelerator, self.log))
-            found.begin(restored=False)
+            found.begin()
             if not found.rings(deadline):
                 if interpreter or not found.lacks_agent():
                     found.machine.start(deadline)
@@ -150,12 +156,14 @@ class _Plan:
             with found.director(modules) as direct:
                 direct()
                 found.machine.load_modules(self.column.deadline)
+                found.machine.clear()
                 found.machine.stop()
         except Lost as loss:
             self.say(f"this machine is not kept ({loss.reason}): booting another")
             return False
         try:
-            snapshots.keep(kept, found.save())
+            with found.saved() as areas:
+                snapshots.keep(kept, areas)
         except (KsemError, MonitorError) as problem:
             self.say(f"this machine is not kept, and the next has to boot again: {problem}")
         return True

@@ -4,6 +4,7 @@ Contract: the standard library and ksem.guest. Requests and answers are JSON obj
 
     {"load": {module: source}}                -> {"loaded": count}
     {"modules": true}                         -> {"modules": {PATH: errno}}; has the kernel take all that came along
+    {"clear": true}                           -> {"cleared": bytes}; see `memory`
     {"environment": [option]}                 -> environment.environment(...)
     {"needs": [need]}                         -> {"missing": the first reason why a case cannot run here, or null}
     {"run": {"case", "params", "deadline"}}   -> {"status": ..., "trace": [...], ...}; with a "mutant" as `mutation` says
@@ -25,7 +26,7 @@ import signal
 import time
 from typing import Any, Callable, Dict, NoReturn, Optional
 
-from ksem.guest import environment, lab, needs
+from ksem.guest import environment, lab, memory, needs
 from ksem.guest.beside import Beside, reap
 from ksem.guest.case import Broken, Unsupported
 from ksem.guest.executor import Arena, Dead
@@ -76,6 +77,8 @@ def serve(channel: Channel, agent: "Agent") -> None:
             channel.send(environment.environment(agent.arena, request["environment"]))
         elif "modules" in request:
             channel.send({"modules": needs.load(agent.arena)})
+        elif "clear" in request:
+            channel.send({"cleared": memory.clear(agent.arena)})
         elif "needs" in request:
             channel.send({"missing": needs.missing(request["needs"], agent.arena)})
         else:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 from fuzzing import TEXTS, changed, check_brief, damaged, fuzzed, is_plain, spelled, texts_of
 from hypothesis import strategies as st
 from made import behaviour, case, cell, evidence
@@ -98,25 +97,24 @@ def test_a_monitor_that_only_tells_events_is_given_up(monkeypatch: pytest.Monkey
         assert len(monitor._events) <= qmp.EVENTS
 
 
-def _kept(state: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(state)
-
-
 # Not sampled from: hypothesis remembers strategies, with what they are of.
-STATES = (b"", b"state" * 5000, bytes(1 << 22))
+MACHINES = ([b""], [bytes(1 << 13) + b"state" * 1000, b"devices"], [b"page" * 1024, bytes(1 << 13)])
 
 
 @st.composite
 def _snapshots(draw: st.DrawFn) -> bytes:
-    data = _kept(STATES[draw(st.integers(0, len(STATES) - 1))])
-    how = draw(st.sampled_from(["whole", "bytes", "cut", "size"]))
-    if how == "bytes":
-        place = draw(st.integers(0, len(data) - 1))
-        return data[:place] + draw(st.binary(min_size=1, max_size=3)) + data[place + 1:]
-    if how == "size":
-        # The size that its header says (RFC 8878, 3.1.1.1): as if it were small.
-        return data[:6] + draw(st.binary(min_size=4, max_size=4)) + data[10:]
-    return data[:draw(st.integers(0, len(data)))] if how == "cut" else data
+    with tempfile.TemporaryDirectory() as text, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", text)
+        snapshots.keep("one", MACHINES[draw(st.integers(0, len(MACHINES) - 1))])
+        data = (Path(text) / "ksem" / "snapshots" / "one.machine").read_bytes()
+    how = draw(st.sampled_from(["whole", "bytes", "cut", "table"]))
+    if how == "cut":
+        return data[:draw(st.integers(0, len(data)))]
+    if how == "whole":
+        return data
+    # What is behind the areas says where they are.
+    place = draw(st.integers(0 if how == "bytes" else max(0, len(data) - 100), len(data) - 1))
+    return data[:place] + draw(st.binary(min_size=1, max_size=16)) + data[place + 1:]
 
 
 @fuzzed(data=_snapshots())
@@ -125,24 +123,29 @@ def test_a_saved_machine_is_whole_or_damaged(data: bytes) -> None:
         patch.setenv("XDG_CACHE_HOME", text)
         place = Path(text) / "ksem" / "snapshots"
         place.mkdir(parents=True)
-        (place / "one.zst").write_bytes(data)
+        (place / "one.machine").write_bytes(data)
         with contextlib.suppress(snapshots.Damaged), snapshots.opened("one") as found:
             assert found is not None
-            assert found.tell() == 0
+            found.check()
+            assert [found.area(number) for number in range(len(found.areas))] in MACHINES
 
 
-def test_a_saved_machine_that_is_larger_than_it_says_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(snapshots, "PIECE", 64)
-    place = tmp_path / "ksem" / "snapshots"
-    place.mkdir(parents=True)
-    data = bytearray(_kept(bytes(1 << 24)))
-    # As its descriptor says: a window's size, then four bytes.
-    assert data[4] >> 5 == 4
-    data[6:10] = (1 << 22).to_bytes(4, "little")
-    (place / "one.zst").write_bytes(data)
-    with pytest.raises(snapshots.Damaged, match="larger than it says"), snapshots.opened("one"):
-        pass
+@fuzzed(areas=st.lists(st.tuples(st.integers(0, 1 << 64 - 1), st.integers(0, 1 << 64 - 1)), max_size=4),
+        stretches=st.lists(st.tuples(st.integers(0, 1 << 64 - 1), st.integers(0, 1 << 64 - 1)), max_size=4))
+def test_a_saved_machine_with_a_table_that_checks_is_read_or_damaged(areas: list[tuple[int, int]],
+                                                                     stretches: list[tuple[int, int]]) -> None:
+    table = b"".join(struct.pack("<QQ", *place) for place in (*areas, *stretches))
+    end = (b"machine1", len(areas), len(stretches), 0)
+    checksum = zlib.crc32(struct.pack("<8sIIII", *end, 0), zlib.crc32(table))
+    with tempfile.TemporaryDirectory() as text, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", text)
+        place = Path(text) / "ksem" / "snapshots"
+        place.mkdir(parents=True)
+        (place / "one.machine").write_bytes(bytes(8192) + table + struct.pack("<8sIIII", *end, checksum))
+        with contextlib.suppress(snapshots.Damaged), snapshots.opened("one") as found:
+            assert found is not None
+            found.check()
+            assert all(len(found.area(number)) == size for number, (_, size) in enumerate(found.areas))
 
 
 class Rung:
