@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, ratios
 from benchmarks.measure import ROOT, Bench, Failed, Run, program, run, seconds, series
-from ksem import bzimage, catalog, initramfs, kernels, vm
+from ksem import backends, bzimage, catalog, initramfs, kernels, vm
 from ksem.backends import qemu
 from ksem.model import Column, Kernel
 
@@ -98,7 +98,7 @@ def _boot(column: Column) -> float:
     modules = frozenset[str]().union(*(behaviour.modules for behaviour in catalog.behaviours(ROOT)))
     log = Path(tempfile.gettempdir()) / "agent.log"
     started = time.perf_counter()
-    with qemu.machine(dataclasses.replace(column, cold=True), kernel, modules, log, lambda line: None):
+    with backends.machine(qemu, dataclasses.replace(column, cold=True), kernel, modules, log, lambda line: None):
         return time.perf_counter() - started
 
 

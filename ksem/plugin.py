@@ -31,6 +31,7 @@ from ksem.model import Column, KsemError, Result, Unavailable, Verdict, seconds
 from ksem.mutating import Measured
 from ksem.repeating import Run, times, together, varying
 from ksem.runner import Runner, check, check_mutants
+from ksem.runners import Runners
 from ksem.seen import difference
 from ksem.selection import matching, parsed
 from ksem.survivors import Report
@@ -117,7 +118,7 @@ class Session:
         stored = None if getattr(config, "workerinput", {}).get("elsewhere") else config.getoption("--results")
         self.results = Path(stored or config.rootpath / "results").absolute()
         self._behaviours: list[catalog.Behaviour] | None = None
-        self._runner: Runner | None = None
+        self.runners = Runners(self._runner)
         self.collected = Collected()
         self.params = parsed(config.getoption("--params"))
         self.against = _against(config, columns)
@@ -130,19 +131,8 @@ class Session:
             self._behaviours = catalog.behaviours(self.config.rootpath)
         return self._behaviours
 
-    def runner(self, column: Column) -> Runner:
-        """The runner of a column; another column's is closed."""
-        if self._runner is None or self._runner.column != column:
-            self.close()
-            self._runner = Runner(column, self.behaviours, self.results / "logs", self.say,
-                                  self.config.getoption("--isolate"))
-        return self._runner
-
-    def close(self) -> None:
-        """End the machine that is running."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
+    def _runner(self, column: Column) -> Runner:
+        return Runner(column, self.behaviours, self.results / "logs", self.say, self.config.getoption("--isolate"))
 
     def say(self, line: str) -> None:
         """Progress, past pytest's capture; none with -q."""
@@ -151,6 +141,13 @@ class Session:
         capture: Any = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             print(shown(line), file=sys.stderr, flush=True)
+
+    def pytest_sessionstart(self) -> None:
+        """Take over the machine that was begun before pytest was there."""
+        begun: Any = self.config.pluginmanager.getplugin("ksem-begun")
+        if begun is not None:
+            begun.runner.say = self.say
+            self.runners.adopt(begun.runner)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
@@ -176,15 +173,18 @@ class Session:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
         """A machine ends with its column's last item; until then it knows what comes next."""
         following = None
-        if isinstance(item, CaseItem) and isinstance(nextitem, CaseItem) and item.column == nextitem.column:
-            following = (nextitem.behaviour, nextitem.params)
-            # With -x there may be no next one.
-            item.following = None if self.config.getoption("maxfail") else following
+        if isinstance(item, CaseItem) and isinstance(nextitem, CaseItem):
+            if item.column == nextitem.column:
+                following = (nextitem.behaviour, nextitem.params)
+                # With -x there may be no next one.
+                item.following = None if self.config.getoption("maxfail") else following
+            else:
+                self.runners.begin(nextitem.column)
         try:
             return (yield)
         finally:
             if following is None:
-                self.close()
+                self.runners.end()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -231,7 +231,7 @@ class Session:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Store all cells, those of an interrupted run too: each is whole."""
-        self.close()
+        self.runners.close()
         if self.worker:
             return
         self.collected.lose_what_never_came_up()
@@ -255,7 +255,7 @@ class Session:
 
     def pytest_unconfigure(self) -> None:
         """Whatever ended the session: no machine is left."""
-        self.close()
+        self.runners.close()
 
 
 class CaseFile(pytest.File):
@@ -299,7 +299,7 @@ class CaseItem(pytest.Item):
 
     def setup(self) -> None:
         """Run the case; what came of it decides how the item ends."""
-        runner = self.ksem.runner(self.column)
+        runner = self.ksem.runners.of(self.column)
         known = runner.evidence
         self.user_properties.append(("column", self.column.name))
         try:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +91,30 @@ class Runner:
         self._used = self._quiet = False
         self._behaviours = behaviours
         self._log = logs / f"{store.file_name(column.name)}.log"
-        self._say: Say = lambda line: say(f"{column.name}: {line}")
+        self.say = say
         self._pristine = backends.backend(column.backend).PRISTINE
         if isolate and not self._pristine:
             self._say("cases share this machine's kernel: only one that is booted directly can be had anew for each")
         self._stack = contextlib.ExitStack()
+        # What was begun before it was needed, and of which kernel.
+        self._ahead: tuple[Kernel, Callable[[], backends.Running]] | None = None
         self._running: backends.Running | None = None
         self._failure: Unavailable | None = None
         self.evidence: Evidence | None = None
         # Of the calls that helpers make, those that some case has noticed the lack of.
         self._noticed: set[str] = set()
+
+    def _say(self, line: str) -> None:
+        self.say(f"{self.column.name}: {line}")
+
+    def begin(self) -> None:
+        """Begin to start the machine, if its kernel is at hand: the first run waits for less, and tells what is wrong."""
+        try:
+            kernel = kernels.source_of(self.column).at_hand(self.column)
+            if kernel is not None:
+                self._ahead = kernel, self._stack.enter_context(self._begun(kernel))
+        except (KsemError, Lost, OSError):
+            self.close()
 
     def run(self, behaviour: Behaviour, params: Params,
             following: tuple[Behaviour, Params] | None = None) -> tuple[Cell, tuple[str, ...]]:
@@ -188,7 +203,7 @@ class Runner:
 
     def close(self) -> None:
         """End the machine. The next run starts another. One that cannot be ended is told of: what it showed is no less true."""
-        self._running = None
+        self._running = self._ahead = None
         self._used = False
         try:
             self._stack.close()
@@ -204,10 +219,7 @@ class Runner:
         if self._running is None:
             try:
                 kernel = kernels.source_of(self.column).resolve(self.column, self._say)
-                modules = frozenset[str]().union(*(behaviour.modules for behaviour in self._behaviours))
-                backend = backends.backend(self.column.backend)
-                self._running = self._stack.enter_context(
-                    backend.machine(self.column, kernel, modules, self._log, self._say))
+                self._running = self._coming(kernel)()
                 evidence = self._described(kernel, self._running)
                 if self._running.came and not self._quiet:
                     self._say(self._running.came)
@@ -224,6 +236,19 @@ class Runner:
                 self._failure = Unavailable(f"{self.column.name}: {_described_error(problem)}")
                 raise self._failure from problem
         return self._running
+
+    def _coming(self, kernel: Kernel) -> Callable[[], backends.Running]:
+        """Its machine, begun now unless it was before: the archive may have a newer kernel than was at hand."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            if ahead[0] == kernel:
+                return ahead[1]
+            self._stack.close()
+        return self._stack.enter_context(self._begun(kernel))
+
+    def _begun(self, kernel: Kernel) -> AbstractContextManager[Callable[[], backends.Running]]:
+        modules = frozenset[str]().union(*(behaviour.modules for behaviour in self._behaviours))
+        return backends.backend(self.column.backend).begun(self.column, kernel, modules, self._log, self._say)
 
     def _described(self, kernel: Kernel, running: backends.Running) -> Evidence:
         """The column with all that surrounds its answers, and no cells yet."""

@@ -35,9 +35,9 @@ LARGEST = 1 << 30
 ABANDONED = 3600.0
 PAGE = mmap.PAGESIZE
 _ZEROS = bytes(PAGE)
-# The last of a file: what it is, how many areas and stretches its table has, the checksums of what they hold and of the table.
-# In the table, where each of them begins in the file, and its length.
-_END, _ENTRY = struct.Struct("<8sIIII"), struct.Struct("<QQ")
+# The last of a file: what it is, when it was written, how many areas and stretches its table has, the checksums of what they
+# hold and of the table. In the table, where each of them begins in the file, and its length.
+_END, _ENTRY = struct.Struct("<8sQIIII"), struct.Struct("<QQ")
 _MAGIC = b"machine1"
 
 Place = tuple[int, int]
@@ -49,9 +49,13 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Kept:
-    """A machine's file. areas: where each begins, and its length; stretches: those of its pages that are no holes."""
+    """A machine's file, which was written at a time (nanoseconds since 1970).
+
+    areas: where each begins, and its length; stretches: those of its pages that are no holes.
+    """
 
     file: io.FileIO
+    written: int
     areas: Sequence[Place]
     stretches: Sequence[Place]
     checksum: int
@@ -62,8 +66,10 @@ class Kept:
         return os.pread(self.file.fileno(), size, start)
 
     def check(self) -> None:
-        """Raise Damaged unless all is as it was kept."""
+        """Raise Damaged unless all is as it was kept. As long as nobody wrote to the file since, that is not looked into."""
         descriptor = self.file.fileno()
+        if os.fstat(descriptor).st_mtime_ns == self.written:
+            return
         with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
             if _checksum(view[start:start + size] for start, size in self.stretches) != self.checksum:
                 raise Damaged("it does not check")
@@ -101,7 +107,7 @@ def opened(kept: str) -> Iterator[Kept | None]:
             raise Damaged(str(error)) from None
         with contextlib.suppress(OSError):
             # What a limit goes by; reading does not always change a file's times.
-            os.utime(file.fileno())
+            os.utime(file.fileno(), ns=(time.time_ns(), os.fstat(file.fileno()).st_mtime_ns))
         yield found
 
 
@@ -109,24 +115,24 @@ def _read(file: io.FileIO) -> Kept:
     size = os.fstat(file.fileno()).st_size
     if not _END.size <= size <= LARGEST:
         raise Damaged("it has no sensible size")
-    magic, areas, stretches, checksum, own = _END.unpack(os.pread(file.fileno(), _END.size, size - _END.size))
+    magic, written, areas, stretches, checksum, own = _END.unpack(os.pread(file.fileno(), _END.size, size - _END.size))
     length = _ENTRY.size * (areas + stretches)
     start = size - _END.size - length
     table = os.pread(file.fileno(), length, start) if start >= 0 and length <= size else b""
-    if magic != _MAGIC or own != _checksum([table, _END.pack(magic, areas, stretches, checksum, 0)]):
+    if magic != _MAGIC or own != _checksum([table, _END.pack(magic, written, areas, stretches, checksum, 0)]):
         raise Damaged("it is cut short, or none")
     places = list(_ENTRY.iter_unpack(table))
     ends = itertools.accumulate((place for one in places[areas:] for place in (one[0], sum(one))), _ascending, initial=0)
     if max([*ends, *(sum(one) for one in places[:areas])]) > start:
         raise Damaged("it has less than it says")
-    return Kept(file, places[:areas], places[areas:], checksum)
+    return Kept(file, written, places[:areas], places[areas:], checksum)
 
 
 def _copied(found: Kept, to: io.FileIO) -> Kept:
     to.truncate(max((sum(place) for place in found.areas), default=0))
     for start, size in found.stretches:
         os.pwrite(to.fileno(), os.pread(found.file.fileno(), size, start), start)
-    return Kept(to, found.areas, found.stretches, found.checksum)
+    return Kept(to, found.written, found.areas, found.stretches, found.checksum)
 
 
 def _ascending(one: int, other: int) -> int:
@@ -153,9 +159,12 @@ def keep(kept: str, areas: Sequence[bytes | mmap.mmap]) -> None:
         table = b"".join([*(_ENTRY.pack(start, len(area)) for start, area in zip(starts, areas, strict=False)),
                           *(_ENTRY.pack(start + place, size) for start, found in zip(starts, stretches, strict=False)
                             for place, size in found)])
-        end = [_MAGIC, len(areas), sum(map(len, stretches)), checksum]
+        written = time.time_ns()
+        end = [_MAGIC, written, len(areas), sum(map(len, stretches)), checksum]
         file.seek(starts[-1])
         file.write(table + _END.pack(*end, _checksum([table, _END.pack(*end, 0)])))
+        file.flush()
+        os.utime(file.fileno(), ns=(written, written))
 
     cache.write_atomically(_path(kept), write)
     trim(limit(), kept)
@@ -221,7 +230,7 @@ def trim(size: int, newest: str = "") -> None:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
-        found = sorted(((path.stat(), path) for path in directory.glob("[!.]*")), key=lambda one: -one[0].st_mtime_ns)
+        found = sorted(((path.stat(), path) for path in directory.glob("[!.]*")), key=lambda one: -one[0].st_atime_ns)
         total = 0
         for status, path in sorted(found, key=lambda one: one[1].name != f"{newest}{SUFFIX}"):
             # What they take on the disk: they are sparse.

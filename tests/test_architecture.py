@@ -79,6 +79,7 @@ ALLOWED = {
     "ksem.renderers.html": ("jinja2", "markupsafe"),
     "ksem.renderers.html.content": ("ksem.guest.syscalls", "ksem.seen"),
     "ksem.renderers.html.mail": ("ksem.cite", "ksem.decider"),
+    "ksem.runners": (MODEL, "ksem.runner"),
     "ksem.runner": (MODEL, "ksem.guest", "ksem.backends", "ksem.kernels", "ksem.catalog", "ksem.judge",
                     "ksem.losses", "ksem.machine", "ksem.mutating", "ksem.store"),
     "ksem.repro": (MODEL, "ksem.repro", "ksem.catalog", "ksem.disks", "ksem.guest"),

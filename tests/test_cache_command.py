@@ -15,7 +15,8 @@ import pytest
 from ksem.commands import cache as command
 
 FILES = ("snapshots/6.12.1-tcg-x.machine", "modules/abc", "disks/ext4.img", "debian/kernels/6.12_1/vmlinuz",
-         "debian/apt/lists/a", "debian/index.json", "bisect/debian-6.12.json", "boxes/debian-12.box", "vagrant/debian-12/made-by-ksem", "accelerator")
+         "debian/apt/lists/a",
+         "debian/index.json", "bisect/debian-6.12.json", "boxes/debian-12.box", "vagrant/debian-12/made-by-ksem", "accelerator")
 
 
 @pytest.fixture

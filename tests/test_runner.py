@@ -10,7 +10,7 @@ import contextlib
 import errno
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,13 +42,13 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> list[FarSide]:
     prepared: list[FarSide] = []
 
     @contextlib.contextmanager
-    def machine(*given: Any) -> Iterator[Running]:
+    def begun(*given: Any) -> Iterator[Callable[[], Running]]:
         running = Machine(prepared.pop(0), lambda: "last words")
         running.start(1.0)
-        yield Running(running, {})
+        yield lambda: Running(running, {})
 
     monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(resolve=lambda *given: Kernel("6.12.1")))
-    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine, PRISTINE=True))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(begun=begun, PRISTINE=True))
     return prepared
 
 
@@ -197,17 +197,17 @@ def test_what_was_under_way_and_is_not_run_costs_no_other_case(runner: Runner, m
 def failing(monkeypatch: pytest.MonkeyPatch, before: Exception | None, after: Exception | None) -> None:
     """A backend that fails when it starts a machine that sees 1, or when it ends it."""
     @contextlib.contextmanager
-    def machine(*given: Any) -> Iterator[Running]:
+    def begun(*given: Any) -> Iterator[Callable[[], Running]]:
         if before:
             raise before
         running = Machine(FarSide(*STARTED, seen(1)), lambda: "last words")
         running.start(1.0)
-        yield Running(running, {})
+        yield lambda: Running(running, {})
         if after:
             raise after
 
     monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(resolve=lambda *given: Kernel("6.12.1")))
-    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(machine=machine, PRISTINE=True))
+    monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(begun=begun, PRISTINE=True))
 
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/kernel")
@@ -229,3 +229,52 @@ def test_a_machine_that_cannot_be_ended_takes_nothing_of_what_it_showed(problem:
     assert statuses(runner, 1) == [("observed", 1)]
     runner.close()
     assert told == [f"debian-6.12: not taken down: {said}"]
+
+
+@pytest.fixture
+def kernels_there(monkeypatch: pytest.MonkeyPatch, machines: list[FarSide]) -> dict[str, Kernel | None]:
+    """What kernel is at hand, and what there is once the archive was asked."""
+    there: dict[str, Kernel | None] = {"at hand": Kernel("6.12.1"), "found": Kernel("6.12.1")}
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(
+        at_hand=lambda *given: there["at hand"], resolve=lambda *given: there["found"]))
+    return there
+
+
+def test_a_machine_that_was_begun_is_the_one_that_runs(runner: Runner, machines: list[FarSide],
+                                                       kernels_there: dict[str, Kernel | None]) -> None:
+    machines += [FarSide(*STARTED, seen(1))]
+    runner.begin()
+    assert machines == []
+    assert statuses(runner, 1) == [("observed", 1)]
+
+
+@pytest.mark.parametrize(("at_hand", "begun"), [("6.12.0", 1), (None, 0)])
+def test_a_newer_kernel_than_was_at_hand_is_the_one_that_runs(runner: Runner, machines: list[FarSide], at_hand: str | None,
+                                                              begun: int, kernels_there: dict[str, Kernel | None]) -> None:
+    kernels_there["at hand"] = Kernel(at_hand) if at_hand else None
+    machines += [FarSide(*STARTED) for _ in range(begun)] + [FarSide(*STARTED, seen(1))]
+    runner.begin()
+    assert len(machines) == 1
+    assert statuses(runner, 1) == [("observed", 1)]
+
+
+def test_what_cannot_begin_is_told_by_the_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, FULL, None)
+    there = SimpleNamespace(at_hand=lambda *given: Kernel("6.12.1"), resolve=lambda *given: Kernel("6.12.1"))
+    monkeypatch.setattr(kernels, "source_of", lambda column: there)
+    told: list[str] = []
+    runner = Runner(Column("debian-6.12", "qemu", "debian:6.12"), [NUMBERED], tmp_path, told.append)
+    runner.begin()
+    assert told == []
+    with pytest.raises(Unavailable, match="No space left on device"):
+        statuses(runner, 1)
+
+
+def test_a_machine_that_was_begun_and_never_runs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, None, Lost("it was there"))
+    monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(at_hand=lambda *given: Kernel("6.12.1")))
+    told: list[str] = []
+    runner = Runner(Column("debian-6.12", "qemu", "debian:6.12"), [NUMBERED], tmp_path, told.append)
+    runner.begin()
+    runner.close()
+    assert told == ["debian-6.12: not taken down: it was there"]

@@ -143,6 +143,16 @@ def test_one_that_is_cut_short_is_noticed(place: Path, left: int) -> None:
         read("one")
 
 
+def test_one_that_nobody_wrote_to_is_not_looked_into(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshots.keep("one", AREAS)
+    monkeypatch.setattr(mmap, "mmap", None)
+    assert read("one") == AREAS
+    assert read("one") == AREAS
+    os.utime(path(place))
+    with pytest.raises(TypeError):
+        read("one")
+
+
 def test_one_without_its_holes_is_as_good(place: Path) -> None:
     snapshots.keep("one", AREAS)
     path(place).write_bytes(path(place).read_bytes())

@@ -11,7 +11,7 @@ from pathlib import Path
 import project
 import pytest
 
-from ksem import catalog, kernels, vm
+from ksem import backends, catalog, kernels, vm
 from ksem.backends import qemu
 from ksem.machine import Request
 from ksem.model import Lost
@@ -30,7 +30,7 @@ def test_a_machine_that_shares_no_memory_runs_its_cases_itself(tmp_path: Path, m
     column = catalog.column("debian-5.10", catalog.entries(project.ROOT))
     kernel = kernels.source_of(column).resolve(column, print)
     said: list[str] = []
-    with qemu.machine(column, kernel, frozenset(), tmp_path / "console.log", said.append) as running:
+    with backends.machine(qemu, column, kernel, frozenset(), tmp_path / "console.log", said.append) as running:
         assert running.came.startswith("booted")
         assert running.machine.environment(())["caller"] == "root"
         found = running.machine.run(Request("made.fine", project.FINE, {}, ("root", "userns"), 60.0))
@@ -47,7 +47,7 @@ def observe(lab):
 def test_a_director_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
     column = catalog.column("debian-5.10", catalog.entries(project.ROOT))
     kernel = kernels.source_of(column).resolve(column, print)
-    with qemu.machine(column, kernel, frozenset(), tmp_path / "console.log", print) as running:
+    with backends.machine(qemu, column, kernel, frozenset(), tmp_path / "console.log", print) as running:
         answer = running.machine.run(Request("made.greedy", GREEDY, {}, ("root",), 20.0))
     assert (answer.status, answer.reason) == ("broken", "MemoryError: ")
 
@@ -58,7 +58,7 @@ def test_a_machine_that_prints_without_end_fills_no_disk(tmp_path: Path, monkeyp
     column = dataclasses.replace(catalog.column("debian-5.10", catalog.entries(project.ROOT)), cold=True)
     kernel = kernels.source_of(column).resolve(column, print)
     log = tmp_path / "console.log"
-    with qemu.machine(column, kernel, frozenset(), log, print) as running:
+    with backends.machine(qemu, column, kernel, frozenset(), log, print) as running:
         assert running.machine.run(Request("made.prints", PRINTS, {}, ("root",), 60.0)).status == "observed"
     assert log.stat().st_size == 1 << 16
 
@@ -68,5 +68,5 @@ def test_a_machine_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytes
     column = dataclasses.replace(catalog.column("debian-5.10", catalog.entries(project.ROOT)), cold=True)
     kernel = kernels.source_of(column).resolve(column, print)
     with pytest.raises(Lost, match=r"QEMU ended the conversation: .*: No such file or directory"), \
-            qemu.machine(column, kernel, frozenset(["xfs"]), tmp_path / "console.log", print):
+            backends.machine(qemu, column, kernel, frozenset(["xfs"]), tmp_path / "console.log", print):
         pass

@@ -19,7 +19,7 @@ from pathlib import Path
 import project
 import pytest
 
-from ksem import cache, catalog, initramfs, kernels, snapshots, vm
+from ksem import backends, cache, catalog, initramfs, kernels, snapshots, vm
 from ksem.backends import qemu
 from ksem.guest import disks as inside
 from ksem.guest.executor import SIZE
@@ -131,7 +131,7 @@ def test_a_restored_machine_lives_now_and_draws_numbers_of_its_own(column: str, 
         with monkeypatch.context() as changed:
             changed.setattr("ksem.machine.time.time", now)
             before = now()
-            with qemu.machine(wanted, kernel, frozenset(inside.FILESYSTEMS), tmp_path / "log", print) as running:
+            with backends.machine(qemu, wanted, kernel, frozenset(inside.FILESYSTEMS), tmp_path / "log", print) as running:
                 said.append(running.came.split()[0])
                 answer = running.machine.run(Request("made.fresh", FRESH, {}, (), 10.0)).observation
             assert answer is not None
@@ -197,7 +197,7 @@ def test_a_machine_that_dies_of_its_modules_costs_a_boot(tmp_path: Path, home: P
     column = catalog.column(COLUMN, catalog.entries(project.ROOT))
     kernel = kernels.source_of(column).resolve(column, print)
     said: list[str] = []
-    with qemu.machine(column, kernel, frozenset(), tmp_path / "console.log", said.append) as running:
+    with backends.machine(qemu, column, kernel, frozenset(), tmp_path / "console.log", said.append) as running:
         answer = running.machine.run(Request("made.fine", project.FINE, {}, ("root",), 60.0))
     assert answer.observation == {"uid": 0}
     assert said == ["this machine is not kept (the director did not answer): booting another"]
@@ -219,7 +219,7 @@ def test_a_module_that_the_kernel_does_not_take_is_told_of_in_the_same_words(tmp
 
     def told(cold: bool, *names: str) -> tuple[str, dict[str, str]]:
         wanted = dataclasses.replace(column, cold=cold)
-        with qemu.machine(wanted, kernel, frozenset(), tmp_path / "console.log", print) as found:
+        with backends.machine(qemu, wanted, kernel, frozenset(), tmp_path / "console.log", print) as found:
             return found.came.split()[0], {name: found.machine.run(
                 Request("made.fine", project.FINE, {}, ("root", f"fs:{name}"), 60.0)).reason for name in names}
 
@@ -236,14 +236,17 @@ def test_another_kernel_module_command_or_program_is_another_machine(tmp_path: P
     config.write_text("CONFIG_MODULES=y\n")
     (modules / "kernel").mkdir(parents=True)
 
-    def name(accelerator: str = "tcg", wanted: tuple[str, ...] = ("xfs",), at: Path = image) -> str:
+    def name(accelerator: str = "tcg", wanted: tuple[str, ...] = ("xfs",), at: Path = image) -> str | None:
         kernel = Kernel("6.12", image=at, modules=modules, config=config)
         plan = qemu._Plan(catalog.column("local", []), kernel, frozenset(wanted), b"", {}, tmp_path / "log", print)
         return plan.kept_as(accelerator)
 
-    other.write_bytes(image.read_bytes())
+    shutil.copy2(image, other)
     names = [name(), name("kvm"), name(wanted=("xfs", "btrfs"))]
+    # Wherever it is.
     assert name() == name(at=other) == names[0]
+    os.utime(image, (1, 1))
+    names.append(name())
     image.write_bytes(b"newer")
     names.append(name())
     module = modules / "kernel" / "xfs.ko"

@@ -2,21 +2,22 @@
 
 Contract of such a module:
 
-    machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> ContextManager[Running]
+    begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> ContextManager[Callable[[], Running]]
 
     check(column: Column) -> None            raises KsemError for what no start could mend
     PRISTINE: bool                           whether each machine that it starts has a kernel to itself that nothing was run on
 
-The first starts the machine, gives out what runs on it and takes all of it down again, whatever happens. It raises
-Unavailable when this host can never have it (the message says what to install) and Lost when the machine did not
-come up. `log` is a file for all that its kernel prints.
+The first begins to start the machine, as far as that needs no waiting, and takes all of it down again, whatever happens. What
+it gives is called once, for the machine when it is there. Both raise Unavailable when this host can never have it (the message
+says what to install) and Lost when the machine did not come up. `log` is a file for all that its kernel prints.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,8 @@ class Backend(Protocol):
 
     def check(self, column: Column) -> None: ...
 
-    def machine(self, column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
-                say: Say) -> AbstractContextManager[Running]: ...
+    def begun(self, column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
+              say: Say) -> AbstractContextManager[Callable[[], Running]]: ...
 
 
 def names() -> list[str]:
@@ -58,3 +59,11 @@ def names() -> list[str]:
 def backend(name: str) -> Backend:
     """The backend of that name, which must be one of `names()`."""
     return cast(Backend, importlib.import_module(f"{__name__}.{name}"))
+
+
+@contextlib.contextmanager
+def machine(backend: Backend, column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
+            say: Say) -> Iterator[Running]:
+    """A machine, for whoever has nothing else to do until it is there."""
+    with backend.begun(column, kernel, modules, log, say) as ready:
+        yield ready()

@@ -10,7 +10,7 @@ import contextlib
 import os
 import pwd
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ksem import bootstrap
@@ -23,15 +23,20 @@ PRISTINE = False
 
 
 @contextlib.contextmanager
-def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
+def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Callable[[], Running]]:
     """An agent as a child of ours."""
     check(column)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-IS", "-c", bootstrap.program()]
     with log.open("wb") as errors, bootstrap.agent(command, errors, patience=5.0) as channel:
         running = Machine(channel, lambda: tail(log, 2000))
-        running.start(column.deadline)
-        yield Running(running, {"backend": "local"})
+
+        def ready() -> Running:
+            running.start(column.deadline)
+            return Running(running, {"backend": "local"})
+
+        yield ready
+        # One that was not started yet has its line closed.
         running.stop()
 
 

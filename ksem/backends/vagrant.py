@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -69,8 +69,14 @@ def check(column: Column) -> None:
 
 
 @contextlib.contextmanager
-def machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
-    """A machine with an agent in it. Raises Lost when it does not come up."""
+def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Callable[[], Running]]:
+    """A machine with an agent in it, all of whose start is waiting. Raises Lost when it does not come up."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(_machine(column, kernel, modules, log, say))
+
+
+@contextlib.contextmanager
+def _machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Running]:
     check(column)
     directory = _directory(column)
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -6,14 +6,13 @@ Contract: ksem.commands says what a command is. pytest is known here and in ksem
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from ksem import against, catalog, compare, matrix, renderers, runner, selection, store
 from ksem.against import UNTESTED, Against
@@ -21,6 +20,10 @@ from ksem.commands import _common
 from ksem.compare import Difference
 from ksem.guest.case import combinations
 from ksem.model import INTERRUPTED, NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable, seconds
+from ksem.runner import Runner
+
+if TYPE_CHECKING:
+    import pytest
 
 HELP = "run cases, store what was seen, print the matrix"
 
@@ -51,6 +54,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         " wants it: 0 as it was, 1 otherwise, 125 not to be told; nothing is stored then without --results")
     parser.add_argument("--leaf", action="append", default=[], metavar="PATH",
                         help="with --against: only this value counts (repeatable; `ksem history --all CASE` lists them)")
+
+
+class _Begun:
+    """What `ksem.plugin` takes over: a machine that is on its way."""
+
+    # What pytest calls a plugin.
+    __name__ = "ksem-begun"
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
 
 
 class _Witness:
@@ -100,7 +113,13 @@ def _run(options: argparse.Namespace) -> int:
         Against(options.against, [column.name for column in columns])
     results = (options.results or root / "results").absolute()
     witness = _Witness()
-    status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results), plugins=[witness])
+    with contextlib.ExitStack() as stack:
+        plugins: list[object] = [witness]
+        if len(columns) == 1 and not options.tx and _is_certain(options.k, behaviours):
+            plugins.append(_Begun(_begun(stack, options, root, behaviours, columns[0], results)))
+        # Only now, as it takes as long to import as a machine to be restored.
+        import pytest
+        status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results), plugins=plugins)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         chosen = "".join(f" --params {one!r}" for one in options.params)
         raise KsemError(f"no case matches -k {options.k or ''!r}{chosen}: `ksem cases` lists the cases")
@@ -115,6 +134,22 @@ def _run(options: argparse.Namespace) -> int:
     found = matrix.build(ran, _with_problems(evidence, columns, witness.problems, ran))
     _common.show("\n" + renderers.renderer("terminal")(found))
     return INTERRUPTED if status == pytest.ExitCode.INTERRUPTED else int(status != pytest.ExitCode.OK)
+
+
+def _is_certain(expression: str | None, behaviours: Iterable[catalog.Behaviour]) -> bool:
+    """Whether -k selects something, as far as that can be told without pytest: nothing is begun for a mistyped one."""
+    return expression is None or any(expression in behaviour.name for behaviour in behaviours)
+
+
+def _begun(stack: contextlib.ExitStack, options: argparse.Namespace, root: Path, behaviours: list[catalog.Behaviour],
+           column: Column, results: Path) -> Runner:
+    """The runner of the only column, its machine on its way."""
+    modules = options.modules and options.modules.absolute()
+    column, = catalog.columns(root, [column.name], modules, options.boot_deadline, options.keep, options.cold)
+    begun = Runner(column, behaviours, results / "logs", _common.say, options.isolate)
+    stack.callback(begun.close)
+    begun.begin()
+    return begun
 
 
 def _check_params(behaviours: list[catalog.Behaviour], options: argparse.Namespace) -> None:
