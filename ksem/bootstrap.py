@@ -27,6 +27,13 @@ for name, text in texts:
     parent, _, last = name.rpartition(".")
     if parent:
         setattr(sys.modules[parent], last, module)
+{serving}"""
+_BESIDE = """
+import os, sys, types
+ksem = sys.modules["ksem"] = types.ModuleType("ksem")
+ksem.__path__ = [{directory!r}]
+{serving}"""
+_SERVING = """
 source, sink = os.dup2(0, 250), os.dup2(1, 251)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 os.dup2(2, 1)
@@ -44,7 +51,12 @@ def program() -> str:
     names = ("wire", "loader")
     texts = [("ksem", ""), ("ksem.guest", "")]
     texts += [(f"ksem.guest.{name}", (GUEST / f"{name}.py").read_text()) for name in names]
-    return _PROGRAM.format(texts=texts)
+    return _PROGRAM.format(texts=texts, serving=_SERVING)
+
+
+def beside() -> str:
+    """The same for this very Python on this host, which has all of ksem.guest where we have it, compiled."""
+    return _BESIDE.format(directory=str(GUEST.parent), serving=_SERVING)
 
 
 @contextlib.contextmanager

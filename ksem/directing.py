@@ -12,21 +12,24 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from ksem import bootstrap
 from ksem.guest.modules import DIRECTORY
 from ksem.machine import Machine
 
+# Has a director direct, and gives what sees that it does.
+Direct: TypeAlias = Callable[[], Callable[[], None]]
 # Below these an agent closes whatever it inherits.
 _FIRST = 252
 
 
 @contextlib.contextmanager
 def director(machine: Machine, memory: int, bell: int, gate: int, modules: Mapping[str, bytes],
-             log: Path) -> Iterator[Callable[[], None]]:
-    """An agent here that can run a machine's cases; from the call on that it gives, which may raise Lost, it does.
+             log: Path) -> Iterator[Direct]:
+    """An agent here that can run a machine's cases: the call that it gives tells it to, and gives one that sees it start.
 
-    It starts while the machine does. memory: what we share with it, which is to have a proxy by then. bell, gate: pipes on
+    Both may raise Lost. It starts while the machine does. memory: what we share with it, which is to have a proxy by then. bell, gate: pipes on
     which its proxy is heard, and let go on. modules: what its kernel is given of when a case wants it, by their names. log: a
     file for what a case prints.
     """
@@ -39,7 +42,7 @@ def director(machine: Machine, memory: int, bell: int, gate: int, modules: Mappi
             kept[name] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST)
             stack.callback(os.close, kept[name])
         errors = stack.enter_context(log.open("wb"))
-        command = [sys.executable, "-IS", "-c", bootstrap.program()]
+        command = [sys.executable, "-IS", "-c", bootstrap.beside()]
         channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
         yield lambda: machine.directed_by(channel, {**kept, "places": _places(modules)})
 

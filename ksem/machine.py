@@ -72,7 +72,8 @@ def _call(events: int, event: int, unit: int, must: bool, tells: bool, where: st
 
 
 def _with_source(traceback: str, filename: str, text: str) -> str:
-    """A traceback with the lines of a file that was sent as code, which the far side could not show."""
+    """A traceback with the lines of a file that was sent as code, which the far side could not show; it says not where we are."""
+    traceback = traceback.replace(f"{GUEST}/", "ksem/guest/")
     lines = dict(enumerate(text.splitlines(), 1))
     # No file has a million lines, whatever the far side says.
     return re.sub(rf'^  File "{re.escape(filename)}", line (\d{{1,6}}), in .*$(?!\n    )',
@@ -131,22 +132,35 @@ class Machine:
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
+        self.starting(deadline)()
+
+    def starting(self, deadline: float, beside: bool = False) -> Callable[[], None]:
+        """The same, up to where it is sent: what this gives sees it start. beside: the far side has all that we have."""
         greeting = self._agent.receive(deadline, "the kernel did not answer")
         if greeting.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {greeting.get('ready')!r:.20}, ksem {wire.PROTOCOL}: start it anew")
         self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        self._agent.ask({"load": guest_modules(self._same), "start": "ksem.guest.agent"}, "started")
+        return self._begun({} if beside else guest_modules(self._same), "ksem.guest.agent")
 
-    def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> None:
+    def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> Callable[[], None]:
         """Have all be done by an agent beside us, in this very Python. given: what it is to start with.
 
-        It is told the time and what to make random numbers of: a machine that was saved knows neither.
+        It is told the time and what to make random numbers of: a machine that was saved knows neither. What this gives sees it
+        start.
         """
         self._agent = Conversation(channel, self._agent.last_words, "director")
         self._same = True
         self._agent.receive(MARGIN, "the director did not start")
         told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
-        self._agent.ask({"load": guest_modules(True), "start": "ksem.guest.outside", "given": {**given, **told}}, "started")
+        return self._begun({}, "ksem.guest.outside", given={**given, **told})
+
+    def _begun(self, modules: Mapping[str, Any], program: str, **more: Any) -> Callable[[], None]:
+        self._agent.send({"load": modules, "start": program, **more}, "started")
+
+        def started() -> None:
+            self._agent.answer(MARGIN)
+
+        return started
 
     def load_modules(self, deadline: float) -> None:
         """Have the kernel take all modules that came along. Raises Lost when that takes so many seconds, or may be otherwise

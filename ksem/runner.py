@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class Runner:
             self._say("cases share this machine's kernel: only one that is booted directly can be had anew for each")
         self._stack = contextlib.ExitStack()
         # What was begun before it was needed, and of which kernel.
-        self._ahead: tuple[Kernel, Callable[[], backends.Running]] | None = None
+        self._ahead: tuple[Kernel, backends.Coming] | None = None
         self._running: backends.Running | None = None
         self._failure: Unavailable | None = None
         self.evidence: Evidence | None = None
@@ -113,8 +113,14 @@ class Runner:
             kernel = kernels.source_of(self.column).at_hand(self.column)
             if kernel is not None:
                 self._ahead = kernel, self._stack.enter_context(self._begun(kernel))
-        except (KsemError, Lost, OSError):
+                self.go_on()
+        except (KsemError, OSError):
             self.close()
+
+    def go_on(self) -> None:
+        """Take another step of what was begun, if it was."""
+        if self._ahead is not None:
+            self._ahead[1].step()
 
     def run(self, behaviour: Behaviour, params: Params,
             following: tuple[Behaviour, Params] | None = None) -> tuple[Cell, tuple[str, ...]]:
@@ -219,10 +225,11 @@ class Runner:
         if self._running is None:
             try:
                 kernel = kernels.source_of(self.column).resolve(self.column, self._say)
-                self._running = self._coming(kernel)()
+                coming = self._coming(kernel)
+                self._running = coming.running()
                 evidence = self._described(kernel, self._running)
                 if self._running.came and not self._quiet:
-                    self._say(self._running.came)
+                    self._say(f"{self._running.came} in {coming.took:.1f} s")
                 # The same one again would be told and sent again.
                 self.evidence = self.evidence if self.evidence == evidence else evidence
             except KsemError as failure:
@@ -237,7 +244,7 @@ class Runner:
                 raise self._failure from problem
         return self._running
 
-    def _coming(self, kernel: Kernel) -> Callable[[], backends.Running]:
+    def _coming(self, kernel: Kernel) -> backends.Coming:
         """Its machine, begun now unless it was before: the archive may have a newer kernel than was at hand."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
@@ -246,7 +253,7 @@ class Runner:
             self._stack.close()
         return self._stack.enter_context(self._begun(kernel))
 
-    def _begun(self, kernel: Kernel) -> AbstractContextManager[Callable[[], backends.Running]]:
+    def _begun(self, kernel: Kernel) -> AbstractContextManager[backends.Coming]:
         modules = frozenset[str]().union(*(behaviour.modules for behaviour in self._behaviours))
         return backends.backend(self.column.backend).begun(self.column, kernel, modules, self._log, self._say)
 

@@ -22,7 +22,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -143,7 +143,7 @@ class VirtualMachine:
         """Whether it ended because there can be no proxy in it, and no agent was in its initramfs."""
         return init.ENDED in self.last_words()
 
-    def director(self, modules: Mapping[str, bytes]) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    def director(self, modules: Mapping[str, bytes]) -> contextlib.AbstractContextManager[directing.Direct]:
         """Who can direct its cases from here, by its proxy: see `directing`. modules: what it loads when it is wanted."""
         ways = self._ways
         return directing.director(self.machine, ways.memory, ways.bell, ways.gate, modules, self._log.with_suffix(".cases.log"))

@@ -143,8 +143,8 @@ class Binary:
         modules = frozenset[str]().union(*(one.modules for one in self.behaviours.values()))
         archive = initramfs.cpio({PLACE: (stat.S_IFREG | 0o755, self.path.read_bytes())})
         ended = {}
-        with qemu.begun(wanted, kernel, modules, self._directory / "console.log", say, archive) as ready:
-            running = ready()
+        with qemu.begun(wanted, kernel, modules, self._directory / "console.log", say, archive) as coming:
+            running = coming.running()
             for cell in cells:
                 needs = needs_of(self.behaviours[cell.case].case, dict(cell.params))
                 answer = running.machine.run(Request("made.run", RUN, {"number": self._numbers[key(cell)]}, needs, SECONDS))

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import importlib.util
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 from made import FarSide, behaviour, case
 
 from ksem import backends, kernels
-from ksem.backends import Running
+from ksem.backends import Coming, Running
 from ksem.guest import wire
 from ksem.machine import Machine
 from ksem.model import Column, Kernel, KsemError, Lost, Unavailable
@@ -36,16 +36,22 @@ def seen(number: int) -> dict[str, Any]:
     return {"status": "observed", "observation": {"n": number}}
 
 
+def given_at_once(running: Running) -> Generator[None, None, Running]:
+    """The steps of a machine that is there."""
+    yield
+    return running
+
+
 @pytest.fixture
 def machines(monkeypatch: pytest.MonkeyPatch) -> list[FarSide]:
     """What the machines that are started answer, one after the other; each is taken out when it starts."""
     prepared: list[FarSide] = []
 
     @contextlib.contextmanager
-    def begun(*given: Any) -> Iterator[Callable[[], Running]]:
+    def begun(*given: Any) -> Iterator[Coming]:
         running = Machine(prepared.pop(0), lambda: "last words")
         running.start(1.0)
-        yield lambda: Running(running, {})
+        yield Coming(given_at_once(Running(running, {})))
 
     monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(resolve=lambda *given: Kernel("6.12.1")))
     monkeypatch.setattr(backends, "backend", lambda name: SimpleNamespace(begun=begun, PRISTINE=True))
@@ -197,12 +203,12 @@ def test_what_was_under_way_and_is_not_run_costs_no_other_case(runner: Runner, m
 def failing(monkeypatch: pytest.MonkeyPatch, before: Exception | None, after: Exception | None) -> None:
     """A backend that fails when it starts a machine that sees 1, or when it ends it."""
     @contextlib.contextmanager
-    def begun(*given: Any) -> Iterator[Callable[[], Running]]:
+    def begun(*given: Any) -> Iterator[Coming]:
         if before:
             raise before
         running = Machine(FarSide(*STARTED, seen(1)), lambda: "last words")
         running.start(1.0)
-        yield lambda: Running(running, {})
+        yield Coming(given_at_once(Running(running, {})))
         if after:
             raise after
 

@@ -10,11 +10,11 @@ import contextlib
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ksem import bootstrap
-from ksem.backends import Running
+from ksem.backends import Coming, Running, Steps, coming
 from ksem.guest import executor, lab
 from ksem.machine import Machine, tail
 from ksem.model import Column, Kernel, KsemError, Say, Unavailable
@@ -22,22 +22,24 @@ from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 PRISTINE = False
 
 
-@contextlib.contextmanager
-def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Callable[[], Running]]:
+def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> AbstractContextManager[Coming]:
     """An agent as a child of ours."""
+    return coming(lambda stack: _steps(stack, column, log))
+
+
+def _steps(stack: contextlib.ExitStack, column: Column, log: Path) -> Steps:
     check(column)
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-IS", "-c", bootstrap.program()]
-    with log.open("wb") as errors, bootstrap.agent(command, errors, patience=5.0) as channel:
-        running = Machine(channel, lambda: tail(log, 2000))
-
-        def ready() -> Running:
-            running.start(column.deadline)
-            return Running(running, {"backend": "local"})
-
-        yield ready
-        # One that was not started yet has its line closed.
-        running.stop()
+    command = [sys.executable, "-IS", "-c", bootstrap.beside()]
+    errors = stack.enter_context(log.open("wb"))
+    channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0))
+    running = Machine(channel, lambda: tail(log, 2000))
+    yield
+    started = running.starting(column.deadline, beside=True)
+    yield
+    started()
+    stack.callback(running.stop)
+    return Running(running, {"backend": "local"})
 
 
 def check(column: Column) -> None:

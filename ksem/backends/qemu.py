@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ksem import bzimage, cache, disks, initramfs, kernel_modules, snapshots, vm
-from ksem.backends import Running
+from ksem.backends import Coming, Running, Steps, coming
 from ksem.model import Column, Kernel, KsemError, Lost, Say
 from ksem.qmp import MonitorError
 from ksem.vm import VirtualMachine
@@ -27,18 +27,13 @@ KVM_BOOT = 20.0
 _UNUSABLE = (Lost, KsemError, snapshots.Damaged)
 
 
-@contextlib.contextmanager
 def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say,
-          more: bytes = b"") -> Iterator[Callable[[], Running]]:
-    """A kernel that answers. One that was kept is on its way at once, and others boot when they are waited for.
+          more: bytes = b"") -> AbstractContextManager[Coming]:
+    """A kernel that answers.
 
     more: another archive, for what is to be in a directory of ours too; such a machine is not kept.
     """
-    plan = _Plan(column, kernel, modules, more, disks.images(modules), log, say)
-    candidates = accelerators()
-    with contextlib.ExitStack() as stack:
-        restoring = plan.restoring(stack, candidates[0])
-        yield lambda: plan.running(stack, candidates, restoring)
+    return coming(lambda stack: _Plan(column, kernel, modules, more, disks.images(modules), log, say).steps(stack))
 
 
 def check(column: Column) -> None:
@@ -68,18 +63,14 @@ class _Plan:
         assert self.kernel.image is not None
         return self.kernel.image
 
-    def running(self, stack: contextlib.ExitStack, candidates: Sequence[str], restoring: _Restoring | None) -> Running:
-        """The machine. An accelerator counts when a machine with it answers; the last one is emulation. Raises Lost.
-
-        restoring: what was begun with the first of them.
-        """
+    def steps(self, stack: contextlib.ExitStack) -> Steps:
+        """An accelerator counts when a machine with it answers; the last one is emulation."""
+        candidates = accelerators()
         for accelerator in candidates:
-            started = time.monotonic()
-            if accelerator != candidates[0]:
-                restoring = self.restoring(stack, accelerator)
             try:
-                restored = restoring.finish() if restoring else None
-                found = restored or self.booted(stack, accelerator, self.kept_as(accelerator))
+                kept = self.kept_as(accelerator)
+                restored = (yield from self.restored(stack, accelerator, kept)) if kept else None
+                found = restored or self.booted(stack, accelerator, kept)
             except Lost as loss:
                 if accelerator == candidates[-1]:
                     raise
@@ -88,11 +79,9 @@ class _Plan:
             if accelerator != candidates[0]:
                 # Not what the host lacks for any machine, as room for temporary files.
                 cache.set_boot_note("accelerator", accelerator)
-            took = time.monotonic() - started + (restoring.took if restoring else 0)
-            how = "restored" if restored else "booted"
-            return Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
-                           f"{how} {self.kernel.release} in {took:.1f} s ({accelerator})", found.fate)
-        raise AssertionError
+            break
+        return Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
+                       f"{'restored' if restored else 'booted'} {self.kernel.release} ({accelerator})", found.fate)
 
     def kept_as(self, accelerator: str) -> str | None:
         """The name of such a machine; None when it is not to be kept.
@@ -109,10 +98,37 @@ class _Plan:
             b"signed" if _insists_on_signatures(self.kernel) else b""]
         return snapshots.name(f"{self.kernel.release}-{accelerator}", parts)
 
-    def restoring(self, stack: contextlib.ExitStack, accelerator: str) -> _Restoring | None:
-        """The machine as it was kept, on its way; None when it is not to be kept."""
-        kept = self.kept_as(accelerator)
-        return stack.enter_context(_Restoring(self, accelerator, kept)) if kept else None
+    def restored(self, stack: contextlib.ExitStack, accelerator: str,
+                 kept: str) -> Generator[None, None, VirtualMachine | None]:
+        """The machine as it was kept; None when there is none, or none that can be used."""
+        try:
+            with contextlib.ExitStack() as attempt:
+                saved = attempt.enter_context(snapshots.opened(kept))
+                if saved is None:
+                    return None
+                if len(saved.areas) != len(vm.AREAS):
+                    raise snapshots.Damaged("it is no machine")
+                shared, devices = saved.area(vm.AREAS.index("shared")), saved.areas[vm.AREAS.index("devices")]
+                file = saved.file.fileno()
+                found = attempt.enter_context(vm.restored(file, shared, self.drives, accelerator, self.log))
+                # All its modules are loaded.
+                direct = attempt.enter_context(found.director({}))
+                yield
+                # Before anything is believed of it.
+                saved.check()
+                found.begin()
+                os.lseek(file, devices[0], os.SEEK_SET)
+                found.go_on(file)
+                found.plug(self.drives)
+                started = direct()
+                yield
+                started()
+                stack.enter_context(attempt.pop_all())
+        except _UNUSABLE as problem:
+            # It stays until another takes its place: perhaps there is no room for temporary files.
+            self.say(f"the saved machine cannot be used ({problem}): booting another")
+            return None
+        return found
 
     def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None,
                interpreter: bool = False) -> VirtualMachine:
@@ -139,7 +155,7 @@ class _Plan:
             elif not kept or self._keep(found, kept, modules):
                 direct = attempt.enter_context(found.director({} if kept else modules))
                 found.plug(self.drives)
-                direct()
+                direct()()
                 stack.enter_context(attempt.pop_all())
                 return found
         return self.booted(stack, accelerator, None, interpreter)
@@ -149,7 +165,7 @@ class _Plan:
         snapshots.discard(kept)
         try:
             with found.director(modules) as direct:
-                direct()
+                direct()()
                 found.machine.load_modules(self.column.deadline)
                 found.machine.clear()
                 found.machine.stop()
@@ -162,67 +178,6 @@ class _Plan:
         except (KsemError, MonitorError) as problem:
             self.say(f"this machine is not kept, and the next has to boot again: {problem}")
         return True
-
-
-class _Restoring(contextlib.ExitStack):
-    """A machine that was kept, as it comes to be again: QEMU and its director start while we do other things.
-
-    took: the seconds that this was waited for.
-    """
-
-    def __init__(self, plan: _Plan, accelerator: str, kept: str) -> None:
-        super().__init__()
-        self._plan, self._accelerator, self._kept = plan, accelerator, kept
-        self._problem: Exception | None = None
-        self._ready: Callable[[], VirtualMachine] | None = None
-        self.took = 0.0
-
-    def __enter__(self) -> _Restoring:
-        """Begin."""
-        super().__enter__()
-        started = time.monotonic()
-        try:
-            self._ready = self._begun()
-        except _UNUSABLE as problem:
-            self._problem = problem
-        self.took = time.monotonic() - started
-        return self
-
-    def finish(self) -> VirtualMachine | None:
-        """The machine; None when there was none, or none that can be used."""
-        try:
-            if self._problem is not None:
-                raise self._problem
-            return self._ready() if self._ready else None
-        except _UNUSABLE as problem:
-            # It stays until another takes its place: perhaps there is no room for temporary files.
-            self._plan.say(f"the saved machine cannot be used ({problem}): booting another")
-            self.close()
-            return None
-
-    def _begun(self) -> Callable[[], VirtualMachine] | None:
-        saved = self.enter_context(snapshots.opened(self._kept))
-        if saved is None:
-            return None
-        if len(saved.areas) != len(vm.AREAS):
-            raise snapshots.Damaged("it is no machine")
-        shared, devices = saved.area(vm.AREAS.index("shared")), saved.areas[vm.AREAS.index("devices")]
-        file, drives = saved.file.fileno(), self._plan.drives
-        found = self.enter_context(vm.restored(file, shared, drives, self._accelerator, self._plan.log))
-        # All its modules are loaded.
-        direct = self.enter_context(found.director({}))
-
-        def ready() -> VirtualMachine:
-            # Before anything is believed of it.
-            saved.check()
-            found.begin()
-            os.lseek(file, devices[0], os.SEEK_SET)
-            found.go_on(file)
-            found.plug(drives)
-            direct()
-            return found
-
-        return ready
 
 
 def _modules(kernel: Kernel, wanted: frozenset[str]) -> kernel_modules.Files:

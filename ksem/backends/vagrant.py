@@ -20,12 +20,13 @@ import subprocess
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
 from ksem import bootstrap, cache, initramfs, kernel_modules
-from ksem.backends import Running
+from ksem.backends import Coming, Running, Steps, coming
 from ksem.machine import Machine, tail
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
@@ -68,11 +69,13 @@ def check(column: Column) -> None:
                         + (f" (did you mean {near[0]}?)" if near else f": it has {', '.join(states)}"))
 
 
-@contextlib.contextmanager
-def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> Iterator[Callable[[], Running]]:
-    """A machine with an agent in it, all of whose start is waiting. Raises Lost when it does not come up."""
-    with contextlib.ExitStack() as stack:
-        yield lambda: stack.enter_context(_machine(column, kernel, modules, log, say))
+def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> AbstractContextManager[Coming]:
+    """A machine with an agent in it, which is waited for from its first step on."""
+    def steps(stack: contextlib.ExitStack) -> Steps:
+        yield
+        return stack.enter_context(_machine(column, kernel, modules, log, say))
+
+    return coming(steps)
 
 
 @contextlib.contextmanager

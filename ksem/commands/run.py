@@ -114,12 +114,15 @@ def _run(options: argparse.Namespace) -> int:
     results = (options.results or root / "results").absolute()
     witness = _Witness()
     with contextlib.ExitStack() as stack:
-        plugins: list[object] = [witness]
+        begun = None
         if len(columns) == 1 and not options.tx and _is_certain(options.k, behaviours):
-            plugins.append(_Begun(_begun(stack, options, root, behaviours, columns[0], results)))
-        # Only now, as it takes as long to import as a machine to be restored.
+            begun = _Begun(_begun(stack, options, root, behaviours, columns[0], results))
+        # Only now, as it takes as long to import as QEMU to start.
         import pytest
-        status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results), plugins=plugins)
+        if begun is not None:
+            begun.runner.go_on()
+        status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results),
+                             plugins=[witness, begun] if begun else [witness])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         chosen = "".join(f" --params {one!r}" for one in options.params)
         raise KsemError(f"no case matches -k {options.k or ''!r}{chosen}: `ksem cases` lists the cases")
