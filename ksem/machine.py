@@ -14,7 +14,7 @@ import os
 import re
 import time
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def _call(events: int, event: int, unit: int, must: bool, tells: bool, where: st
 
 
 def _with_source(traceback: str, filename: str, text: str) -> str:
-    """A traceback with the lines of a file that was sent as code, which the far side could not show; it says not where we are."""
+    """A traceback with the lines of a file that was sent as code, which the far side could not show; not with where we are."""
     traceback = traceback.replace(f"{GUEST}/", "ksem/guest/")
     lines = dict(enumerate(text.splitlines(), 1))
     # No file has a million lines, whatever the far side says.
@@ -129,6 +129,10 @@ class Machine:
         # A run that is under way, and what it is answered if that needs no run.
         self.ahead: Request | None = None
         self._known: dict[str, Any] | None = None
+        # What environment() answered when the machine was saved: to ask takes an emulated one as long as a case does.
+        self.surroundings: dict[str, Any] | None = None
+        # Called with what is needed before it is looked for; may raise Lost.
+        self.provide: Callable[[Sequence[str]], None] = lambda needs: None
 
     def start(self, deadline: float) -> None:
         """Wait until the far side is there, send it the agent and see it start."""
@@ -179,7 +183,10 @@ class Machine:
 
         Raises Lost, also for what is none: it becomes part of the evidence, and texts of any length would.
         """
-        told = self._agent.ask({"environment": sorted(options)}, "release")
+        told = self.surroundings
+        # Which options it has is asked anew: cases may want to know of others.
+        if told is None or told.get("config") is not None:
+            told = self._agent.ask({"environment": sorted(options)}, "release")
         is_uname = all(isinstance(text, str) and len(text) <= UNAME for text in (told["release"], told.get("version")))
         if not is_uname or len(repr(told)) > ENVIRONMENT:
             raise self._agent.lost("the agent answered with an environment that is none")
@@ -213,6 +220,7 @@ class Machine:
 
     def _begin(self, request: Request) -> None:
         if request.needs not in self._missing:
+            self.provide(request.needs)
             self._missing[request.needs] = self._agent.ask({"needs": list(request.needs)}, "missing")["missing"]
         reason = self._missing[request.needs]
         self._known = {"status": "unsupported", "reason": reason} if reason else None

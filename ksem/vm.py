@@ -4,7 +4,7 @@ Contract: `qmp`, `directing`, `machine`, `model`. Standard input and output are 
 that ends is noticed at once; kernel, initramfs and state are anonymous files, and its monitor is a pair of sockets: nothing has
 a name that could be left behind. QEMU dies with the process that started it. What it does wrong is Lost.
 
-Disks are plugged in when the machine is there, whichever way it came about: QEMU cannot save one that has NVMe.
+Disks are plugged in when they are needed, whichever way the machine came about: QEMU cannot save one that has NVMe.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -114,8 +114,18 @@ class VirtualMachine:
             return f"QEMU was killed by {signal.Signals(-status).name}"
         return f"QEMU failed with status {status}" if status else "the machine ended"
 
-    def plug(self, filesystems: Mapping[str, Path]) -> None:
-        """Give it the disks that it was started with. It finds them while it does other things."""
+    def lend(self, filesystems: Collection[str]) -> None:
+        """Plug in the disks that it was started with once a case needs one: to find them takes an emulated machine 0.2 s."""
+        left = list(filesystems)
+
+        def provide(needs: Sequence[str]) -> None:
+            if any(f"fs:{name}" in needs for name in left):
+                self._plug(left)
+                left.clear()
+
+        self.machine.provide = provide
+
+    def _plug(self, filesystems: Collection[str]) -> None:
         with self._lost():
             for name in filesystems:
                 self._monitor.ask("device_add", {"driver": "nvme", "drive": name, "serial": serial(name),

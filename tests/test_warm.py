@@ -169,13 +169,14 @@ def overwritten(path: Path) -> None:
 
 def foreign(path: Path) -> None:
     """A snapshot that checks, of a machine that never was."""
-    snapshots.keep(path.stem, [b"ram" * 1000, bytes(SIZE), b"no state of a machine's"])
+    snapshots.keep(path.stem, [b"ram" * 1000, bytes(SIZE), b"no state of a machine's", b"{}"])
 
 
 @pytest.mark.parametrize("change", [
     lambda path: os.truncate(path, 100 << 20), overwritten, lambda path: os.truncate(path, 0), foreign,
     lambda path: snapshots.keep(path.stem, [b"something"]),
-], ids=["cut short", "overwritten", "empty", "not QEMU's", "no machine"])
+    lambda path: snapshots.keep(path.stem, [b"ram", bytes(SIZE), b"devices", b"no JSON"]),
+], ids=["cut short", "overwritten", "empty", "not QEMU's", "no machine", "without surroundings"])
 def test_a_damaged_snapshot_costs_a_boot_and_is_made_again(tmp_path: Path, warm: Path,
                                                            change: Callable[[Path], object]) -> None:
     path, = warm.iterdir()
@@ -202,6 +203,19 @@ def test_a_machine_that_dies_of_its_modules_costs_a_boot(tmp_path: Path, home: P
     assert answer.observation == {"uid": 0}
     assert said == ["this machine is not kept (the director did not answer): booting another"]
     assert not list(home.glob("*"))
+
+
+def test_what_surrounds_a_machine_is_asked_when_it_is_saved_and_anew_by_other_code(tmp_path: Path, home: Path,
+                                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    column = catalog.column(COLUMN, catalog.entries(project.ROOT))
+    kernel = kernels.source_of(column).resolve(column, print)
+    told = []
+    for code in ("this", "this", "other"):
+        monkeypatch.setattr(qemu, "_asking", lambda code=code: code)
+        with backends.machine(qemu, column, kernel, frozenset(), tmp_path / "console.log", print) as running:
+            told.append((running.came.split()[0], running.machine.surroundings is not None, running.machine.environment(())))
+    assert [one[:2] for one in told] == [("booted", False), ("restored", True), ("restored", False)]
+    assert told[0][2] == told[1][2] == told[2][2]
 
 
 # A file that is none, one without anything in it, and one that cannot be put where it should be.

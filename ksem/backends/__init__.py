@@ -8,8 +8,8 @@ Contract of such a module:
     PRISTINE: bool                           whether each machine that it starts has a kernel to itself that nothing was run on
 
 The first gives a machine that is still to come, and takes all of it down again, whatever happens. To start it raises
-Unavailable when this host can never have it (the message says what to install) and Lost when it did not come up. `log` is a file
-for all that its kernel prints.
+Unavailable when this host can never have it (the message says what to install) and Lost when it did not come up. `log` is a
+file for all that its kernel prints.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ boot. A snapshot that cannot be used, for whatever reason, costs a boot and a li
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from ksem import bzimage, cache, disks, initramfs, kernel_modules, snapshots, vm
 from ksem.backends import Coming, Running, Steps, coming
+from ksem.machine import GUEST
 from ksem.model import Column, Kernel, KsemError, Lost, Say
 from ksem.qmp import MonitorError
 from ksem.vm import VirtualMachine
@@ -23,8 +26,10 @@ from ksem.vm import VirtualMachine
 PRISTINE = True
 # Seconds until a boot under KVM, which takes one, is given up for emulation.
 KVM_BOOT = 20.0
-# What may be wrong with a machine that was kept.
-_UNUSABLE = (Lost, KsemError, snapshots.Damaged)
+# What a machine is kept as.
+AREAS = (*vm.AREAS, "surroundings")
+# What may be wrong with one that was.
+_UNUSABLE = (Lost, KsemError, snapshots.Damaged, ValueError, LookupError)
 
 
 def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say,
@@ -106,9 +111,9 @@ class _Plan:
                 saved = attempt.enter_context(snapshots.opened(kept))
                 if saved is None:
                     return None
-                if len(saved.areas) != len(vm.AREAS):
+                if len(saved.areas) != len(AREAS):
                     raise snapshots.Damaged("it is no machine")
-                shared, devices = saved.area(vm.AREAS.index("shared")), saved.areas[vm.AREAS.index("devices")]
+                shared, devices = saved.area(AREAS.index("shared")), saved.areas[AREAS.index("devices")]
                 file = saved.file.fileno()
                 found = attempt.enter_context(vm.restored(file, shared, self.drives, accelerator, self.log))
                 # All its modules are loaded.
@@ -116,10 +121,12 @@ class _Plan:
                 yield
                 # Before anything is believed of it.
                 saved.check()
+                told = json.loads(saved.area(AREAS.index("surroundings")))
+                found.machine.surroundings = told["surroundings"] if told["by"] == _asking() else None
                 found.begin()
                 os.lseek(file, devices[0], os.SEEK_SET)
                 found.go_on(file)
-                found.plug(self.drives)
+                found.lend(self.drives)
                 started = direct()
                 yield
                 started()
@@ -146,7 +153,7 @@ class _Plan:
             if not found.rings(deadline):
                 if interpreter or not found.lacks_agent():
                     found.machine.start(deadline)
-                    found.plug(self.drives)
+                    found.lend(self.drives)
                     # Nobody could tell it the time when it is restored.
                     stack.enter_context(attempt.pop_all())
                     return found
@@ -154,7 +161,7 @@ class _Plan:
                 interpreter = True
             elif not kept or self._keep(found, kept, modules):
                 direct = attempt.enter_context(found.director({} if kept else modules))
-                found.plug(self.drives)
+                found.lend(self.drives)
                 direct()()
                 stack.enter_context(attempt.pop_all())
                 return found
@@ -167,6 +174,7 @@ class _Plan:
             with found.director(modules) as direct:
                 direct()()
                 found.machine.load_modules(self.column.deadline)
+                told = {"by": _asking(), "surroundings": found.machine.environment(())}
                 found.machine.clear()
                 found.machine.stop()
         except Lost as loss:
@@ -174,10 +182,15 @@ class _Plan:
             return False
         try:
             with found.saved() as areas:
-                snapshots.keep(kept, areas)
+                snapshots.keep(kept, [*areas, json.dumps(told).encode()])
         except (KsemError, MonitorError) as problem:
             self.say(f"this machine is not kept, and the next has to boot again: {problem}")
         return True
+
+
+def _asking() -> str:
+    """What tells the code that asks a machine of its surroundings from other such code: what that told is of no use to this."""
+    return hashlib.sha256(b"".join((GUEST / f"{name}.py").read_bytes() for name in ("environment", "readers"))).hexdigest()
 
 
 def _modules(kernel: Kernel, wanted: frozenset[str]) -> kernel_modules.Files:
