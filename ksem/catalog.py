@@ -139,9 +139,10 @@ def _behaviour(cases: Path, path: Path, text: str) -> Behaviour:
         raise KsemError(f"{path}: has no CASE = Case(...)")
     if not callable(getattr(module, "observe", None)):
         raise KsemError(f"{path}: has no function observe(lab, ...)")
-    _check(found, path)
-    _check_call(module.observe, found, path)
-    _check_names(vars(module), path)
+    if not compiled.of(cases).is_checked(path, text):
+        _check(found, path)
+        _check_call(module.observe, found, path)
+        _check_names(vars(module), path)
     return Behaviour(name, path, text, found, str(module.__doc__ or "").strip())
 
 

@@ -29,9 +29,9 @@ def director(machine: Machine, memory: int, bell: int, gate: int, modules: Mappi
              log: Path) -> Iterator[Direct]:
     """An agent here that can run a machine's cases: the call that it gives tells it to, and gives one that sees it start.
 
-    Both may raise Lost. It starts while the machine does. memory: what we share with it, which is to have a proxy by then. bell,
-    gate: pipes on which its proxy is heard, and let go on. modules: what its kernel is given of when a case wants it, by their
-    names. log: a file for what a case prints.
+    Both may raise Lost. It starts while the machine does. memory: what we share with it, which is to have a proxy by then.
+    bell, gate: pipes on which its proxy is heard, and let go on. modules: what its kernel is given of when a case wants it, by
+    their names. log: a file for what a case prints.
     """
     with contextlib.ExitStack() as stack:
         content = stack.enter_context(open(os.memfd_create("modules"), "wb"))

@@ -11,7 +11,7 @@ import hashlib
 import marshal
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import zstandard
@@ -73,10 +73,19 @@ def key(directory: Path, wanted: Iterable[str]) -> str:
     digest = hashlib.sha256(repr(names).encode())
     for code in (initramfs.__file__, __file__):
         digest.update(Path(code).read_bytes())
-    for parent, folders, members in os.walk(directory):
-        folders.sort()
-        for name in sorted(members):
-            if ".ko" in name:
-                status = os.stat(os.path.join(parent, name))
-                digest.update(f"{os.path.relpath(parent, directory)}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    digest.update("\n".join(sorted(_statuses(directory))).encode())
     return digest.hexdigest()[:32]
+
+
+def _statuses(directory: Path) -> Iterator[str]:
+    """Of some thousand files, each with its path below the directory: os.walk and Path would take twice as long."""
+    left = [(str(directory), "")]
+    while left:
+        place, below = left.pop()
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append((entry.path, f"{below}{entry.name}/"))
+                elif ".ko" in entry.name:
+                    status = entry.stat()
+                    yield f"{below}{entry.name} {status.st_size} {status.st_mtime_ns}"

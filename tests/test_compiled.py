@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ksem import compiled
 from ksem.compiled import Compiled
 
 CASES = Path("/project/cases")
@@ -22,9 +23,9 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ksem" / "cases"
 
 
-def value(compiled: Compiled, text: str, path: Path = CASES / "a.py") -> Any:
+def value(of: Compiled, text: str, path: Path = CASES / "a.py") -> Any:
     names: dict[str, Any] = {}
-    exec(compiled.code(path, text), names)
+    exec(of.code(path, text), names)
     return names["value"]
 
 
@@ -86,3 +87,29 @@ def test_a_file_that_is_no_python_says_so_where_it_is() -> None:
     with pytest.raises(SyntaxError) as caught:
         Compiled(CASES).code(CASES / "a.py", "value = (")
     assert caught.value.filename == "/project/cases/a.py"
+
+
+def test_what_was_kept_is_sound_to_the_very_code_that_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Compiled(CASES)
+    value(first, "value = 1")
+    assert not first.is_checked(CASES / "a.py", "value = 1")
+    first.keep([(CASES / "a.py", "value = 1")])
+    assert Compiled(CASES).is_checked(CASES / "a.py", "value = 1")
+    assert not Compiled(CASES).is_checked(CASES / "a.py", "value = 2")
+    monkeypatch.setattr(compiled, "_judges", lambda: "another ksem")
+    assert not Compiled(CASES).is_checked(CASES / "a.py", "value = 1")
+
+
+def test_another_ksem_is_told_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "guest").mkdir()
+    names = (tmp_path / "catalog.py", tmp_path / "guest" / "lab.py")
+    for path in names:
+        path.touch()
+    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "compiled.py"))
+    known = {compiled._judges()}
+    for path in names:
+        path.write_text("edited")
+        known.add(compiled._judges())
+    (tmp_path / "guest" / "flags.py").touch()
+    known.add(compiled._judges())
+    assert len(known) == 4

@@ -55,7 +55,7 @@ def _read(column: Column) -> Kernel:
 
 def check_modules(directory: Path, release: str) -> None:
     """Raise KsemError unless a directory holds modules of this release (`uname -r`)."""
-    first = next(iter(sorted(directory.rglob("*.ko*"))), None) if directory.is_dir() else None
+    first = next(directory.rglob("*.ko*"), None) if directory.is_dir() else None
     if first is None:
         raise KsemError(f"{directory} holds no modules: give the one that has kernel/ in it, as lib/modules/{release}")
     words = " ".join(initramfs.modinfo(initramfs.decompressed(first), "vermagic")).split()
