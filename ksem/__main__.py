@@ -3,6 +3,7 @@
 Contract: `cli`. Ctrl-C before there is anybody to answer it ends the program without a word.
 """
 
+import gc
 import signal
 
 # Not where it is ignored, as in the background of a script.
@@ -18,7 +19,10 @@ def main() -> int:
     """See `ksem.cli.main`."""
     if _HEEDED:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return cli.main()
+    status = cli.main()
+    # Python looks for garbage in all that there is once more before it ends, for 10 ms.
+    gc.freeze()
+    return status
 
 
 if __name__ == "__main__":

@@ -190,8 +190,8 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     # What would cost every process a second at its end, for nothing: to import hypothesis, where it is installed, and to look
     # for garbage in all that is there, over and over.
     arguments += ["-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
-    # What would leave a directory for each worker.
-    arguments += ["-p", "no:tmpdir"]
+    # What would leave a directory for each worker, and what no case can be.
+    arguments += [word for name in ("tmpdir", "doctest", "unittest", "legacypath") for word in ("-p", f"no:{name}")]
     arguments += [f"--tx={one}" for one in options.tx]
     if options.tx:
         columns = runner.longest_first(columns)

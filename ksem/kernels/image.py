@@ -6,6 +6,7 @@ is named to the command must be there; one that the catalogue names costs its co
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from ksem import bzimage, initramfs
@@ -48,9 +49,15 @@ def _read(column: Column) -> Kernel:
     release = version.split()[0]
     config = path.parent / f"config-{release}"
     if column.modules is not None:
-        check_modules(column.modules, release)
+        _check_once(column.modules, release)
     return Kernel(upstream_release(release, version), package=release, image=path,
                   modules=column.modules, config=config if config.is_file() else None)
+
+
+@functools.lru_cache
+def _check_once(directory: Path, release: str) -> None:
+    """As a run asks several times for its kernel."""
+    check_modules(directory, release)
 
 
 def check_modules(directory: Path, release: str) -> None:
