@@ -30,8 +30,9 @@ for name, text in texts:
 {serving}"""
 _BESIDE = """
 import os, sys, types
-ksem = sys.modules["ksem"] = types.ModuleType("ksem")
-ksem.__path__ = [{directory!r}]
+ksem, guest = (sys.modules.setdefault(name, types.ModuleType(name)) for name in ("ksem", "ksem.guest"))
+# Nothing else of ksem: a case is to import here what it can import anywhere.
+ksem.__path__, guest.__path__, ksem.guest = [], [{directory!r}], guest
 {serving}"""
 _SERVING = """
 source, sink = os.dup2(0, 250), os.dup2(1, 251)
@@ -56,7 +57,7 @@ def program() -> str:
 
 def beside() -> str:
     """The same for this very Python on this host, which has all of ksem.guest where we have it, compiled."""
-    return _BESIDE.format(directory=str(GUEST.parent), serving=_SERVING)
+    return _BESIDE.format(directory=str(GUEST), serving=_SERVING)
 
 
 @contextlib.contextmanager

@@ -95,13 +95,14 @@ def boot_note(name: str) -> str | None:
         boot, _, text = (directory() / name).read_text().partition(" ")
     except OSError:
         return None
-    return text if boot == _boot_id() else None
+    return text if boot == boot_id() else None
 
 
 def set_boot_note(name: str, text: str) -> None:
     """Note a fact that holds until this machine is started again."""
-    write_atomically(directory() / name, f"{_boot_id()} {text}".encode())
+    write_atomically(directory() / name, f"{boot_id()} {text}".encode())
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
+    """What tells this start of the machine from others: a UUID."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -143,11 +143,17 @@ class Session:
             print(shown(line), file=sys.stderr, flush=True)
 
     def pytest_sessionstart(self) -> None:
-        """Take over the machine that was begun before pytest was there."""
+        """Take over the machine that was begun before pytest was there, unless pytest was told otherwise: PYTEST_ADDOPTS."""
         begun: Any = self.config.pluginmanager.getplugin("ksem-begun")
-        if begun is not None:
-            begun.runner.say = self.say
-            self.runners.adopt(begun.runner)
+        if begun is None:
+            return
+        runner: Runner = begun.runner
+        as_asked = runner.column in self.columns and runner.isolate == self.config.getoption("--isolate")
+        if _distributes(self.config) or not as_asked:
+            runner.close()
+        else:
+            runner.say = self.say
+            self.runners.adopt(runner)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
@@ -173,14 +179,15 @@ class Session:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
         """A machine ends with its column's last item; until then it knows what comes next."""
         following = None
-        if isinstance(item, CaseItem) and isinstance(nextitem, CaseItem):
-            if item.column == nextitem.column:
-                following = (nextitem.behaviour, nextitem.params)
-                # With -x there may be no next one.
-                item.following = None if self.config.getoption("maxfail") else following
-            else:
-                self.runners.begin(nextitem.column)
+        # With -x there may be no next one.
+        certain = not self.config.getoption("maxfail")
         try:
+            if isinstance(item, CaseItem) and isinstance(nextitem, CaseItem):
+                if item.column == nextitem.column:
+                    following = (nextitem.behaviour, nextitem.params)
+                    item.following = following if certain else None
+                elif certain:
+                    self.runners.begin(nextitem.column)
             return (yield)
         finally:
             if following is None:

@@ -86,7 +86,7 @@ class Runner:
 
     def __init__(self, column: Column, behaviours: list[Behaviour], logs: Path, say: Say, isolate: bool = False) -> None:
         self.column = column
-        self._isolate = isolate
+        self.isolate = isolate
         # Whether anything was run on the machine that is there, and whether how the next comes about goes without saying.
         self._used = self._quiet = False
         self._behaviours = behaviours
@@ -142,7 +142,7 @@ class Runner:
                 return self._second_try(behaviour, request, ahead, loss)
         finally:
             if alone:
-                self._quiet = self._isolate
+                self._quiet = self.isolate
                 self.close()
         reason = f"{answer.reason}\n{answer.traceback}".strip()
         return Cell(behaviour.name, params, answer.status, answer.observation, reason), answer.trace
@@ -196,7 +196,7 @@ class Runner:
 
     def _alone(self, behaviour: Behaviour) -> bool:
         """Whether a case gets a kernel to itself."""
-        return self._pristine and (self._isolate or behaviour.case.dirties_kernel)
+        return self._pristine and (self.isolate or behaviour.case.dirties_kernel)
 
     def _settle(self, request: Request) -> None:
         """See to it that nothing is under way on the machine but this request."""
@@ -250,7 +250,7 @@ class Runner:
         if ahead is not None:
             if ahead[0] == kernel:
                 return ahead[1]
-            self._stack.close()
+            self.close()
         return self._stack.enter_context(self._begun(kernel))
 
     def _begun(self, kernel: Kernel) -> AbstractContextManager[backends.Coming]:

@@ -5,9 +5,10 @@ Contract: `runner`, `model`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
-from ksem.model import Column
+from ksem.model import Column, KsemError
 from ksem.runner import Runner
 
 
@@ -27,10 +28,11 @@ class Runners:
         return self._current
 
     def begin(self, column: Column) -> None:
-        """Begin to start the machine of a column whose turn is still to come."""
+        """Begin to start the machine of a column whose turn is still to come; what is wrong is told then."""
         if column not in self._ahead:
-            self._ahead[column] = self._new(column)
-            self._ahead[column].begin()
+            with contextlib.suppress(KsemError):
+                self._ahead[column] = self._new(column)
+                self._ahead[column].begin()
 
     def adopt(self, begun: Runner) -> None:
         """Take over one that somebody else has begun."""

@@ -35,9 +35,9 @@ LARGEST = 1 << 30
 ABANDONED = 3600.0
 PAGE = mmap.PAGESIZE
 _ZEROS = bytes(PAGE)
-# The last of a file: what it is, when it was written, how many areas and stretches its table has, the checksums of what they
-# hold and of the table. In the table, where each of them begins in the file, and its length.
-_END, _ENTRY = struct.Struct("<8sQIIII"), struct.Struct("<QQ")
+# The last of a file: what it is, since which start of the host and when it was written, how many areas and stretches its table
+# has, the checksums of what they hold and of the table. In the table, where each of them begins in the file, and its length.
+_END, _ENTRY = struct.Struct("<8s36sQIIII"), struct.Struct("<QQ")
 _MAGIC = b"machine1"
 
 Place = tuple[int, int]
@@ -49,12 +49,13 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Kept:
-    """A machine's file, which was written at a time (nanoseconds since 1970).
+    """A machine's file, which was written at a time (nanoseconds since 1970), in a boot of the host.
 
     areas: where each begins, and its length; stretches: those of its pages that are no holes.
     """
 
     file: io.FileIO
+    boot: bytes
     written: int
     areas: Sequence[Place]
     stretches: Sequence[Place]
@@ -66,9 +67,13 @@ class Kept:
         return os.pread(self.file.fileno(), size, start)
 
     def check(self) -> None:
-        """Raise Damaged unless all is as it was kept. As long as nobody wrote to the file since, that is not looked into."""
+        """Raise Damaged unless all is as it was kept.
+
+        That is not looked into as long as nobody wrote to the file, and the host was not started again: it may not have had it
+        on its disk when it lost its power.
+        """
         descriptor = self.file.fileno()
-        if os.fstat(descriptor).st_mtime_ns == self.written:
+        if os.fstat(descriptor).st_mtime_ns == self.written and self.boot == cache.boot_id().encode():
             return
         with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content, memoryview(content) as view:
             if _checksum(view[start:start + size] for start, size in self.stretches) != self.checksum:
@@ -115,24 +120,24 @@ def _read(file: io.FileIO) -> Kept:
     size = os.fstat(file.fileno()).st_size
     if not _END.size <= size <= LARGEST:
         raise Damaged("it has no sensible size")
-    magic, written, areas, stretches, checksum, own = _END.unpack(os.pread(file.fileno(), _END.size, size - _END.size))
+    magic, boot, written, areas, stretches, checksum, own = _END.unpack(os.pread(file.fileno(), _END.size, size - _END.size))
     length = _ENTRY.size * (areas + stretches)
     start = size - _END.size - length
     table = os.pread(file.fileno(), length, start) if start >= 0 and length <= size else b""
-    if magic != _MAGIC or own != _checksum([table, _END.pack(magic, written, areas, stretches, checksum, 0)]):
+    if magic != _MAGIC or own != _checksum([table, _END.pack(magic, boot, written, areas, stretches, checksum, 0)]):
         raise Damaged("it is cut short, or none")
     places = list(_ENTRY.iter_unpack(table))
     ends = itertools.accumulate((place for one in places[areas:] for place in (one[0], sum(one))), _ascending, initial=0)
     if max([*ends, *(sum(one) for one in places[:areas])]) > start:
         raise Damaged("it has less than it says")
-    return Kept(file, written, places[:areas], places[areas:], checksum)
+    return Kept(file, boot, written, places[:areas], places[areas:], checksum)
 
 
 def _copied(found: Kept, to: io.FileIO) -> Kept:
     to.truncate(max((sum(place) for place in found.areas), default=0))
     for start, size in found.stretches:
         os.pwrite(to.fileno(), os.pread(found.file.fileno(), size, start), start)
-    return Kept(to, found.written, found.areas, found.stretches, found.checksum)
+    return Kept(to, found.boot, found.written, found.areas, found.stretches, found.checksum)
 
 
 def _ascending(one: int, other: int) -> int:
@@ -160,7 +165,7 @@ def keep(kept: str, areas: Sequence[bytes | mmap.mmap]) -> None:
                           *(_ENTRY.pack(start + place, size) for start, found in zip(starts, stretches, strict=False)
                             for place, size in found)])
         written = time.time_ns()
-        end = [_MAGIC, written, len(areas), sum(map(len, stretches)), checksum]
+        end = [_MAGIC, cache.boot_id().encode(), written, len(areas), sum(map(len, stretches)), checksum]
         file.seek(starts[-1])
         file.write(table + _END.pack(*end, _checksum([table, _END.pack(*end, 0)])))
         file.flush()

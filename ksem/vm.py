@@ -22,7 +22,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -114,18 +114,8 @@ class VirtualMachine:
             return f"QEMU was killed by {signal.Signals(-status).name}"
         return f"QEMU failed with status {status}" if status else "the machine ended"
 
-    def lend(self, filesystems: Collection[str]) -> None:
-        """Plug in the disks that it was started with once a case needs one: to find them takes an emulated machine 0.2 s."""
-        left = list(filesystems)
-
-        def provide(needs: Sequence[str]) -> None:
-            if any(f"fs:{name}" in needs for name in left):
-                self._plug(left)
-                left.clear()
-
-        self.machine.provide = provide
-
-    def _plug(self, filesystems: Collection[str]) -> None:
+    def plug(self, filesystems: Collection[str]) -> None:
+        """Give it some of the disks that it was started with, while it is at something."""
         with self._lost():
             for name in filesystems:
                 self._monitor.ask("device_add", {"driver": "nvme", "drive": name, "serial": serial(name),

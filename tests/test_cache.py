@@ -92,5 +92,5 @@ def test_a_note_holds_until_the_machine_is_started_again(home: Path, monkeypatch
     assert cache.boot_note("accelerator") is None
     cache.set_boot_note("accelerator", "tcg, as kvm hangs")
     assert cache.boot_note("accelerator") == "tcg, as kvm hangs"
-    monkeypatch.setattr(cache, "_boot_id", lambda: "another boot")
+    monkeypatch.setattr(cache, "boot_id", lambda: "another boot")
     assert cache.boot_note("accelerator") is None

@@ -15,7 +15,7 @@ from pathlib import Path
 import project
 import pytest
 
-from ksem import store
+from ksem import cache, store
 
 COLUMN = "debian-5.10"
 PANICS = project.FINE.replace('return {"uid": lab.getuid()}', 'lab.write_file("/proc/sysrq-trigger", "c")')
@@ -142,6 +142,25 @@ def test_a_run_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Signa
         os.close(descriptor)
     assert [one.column for one in store.read(made / "results")] in ([], [COLUMN])
     assert [path.name for path in (made / "results").glob(".*")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_ended_while_its_machine_is_saved_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """Before pytest is there: it has begun to start the only machine."""
+    made, home = project.make(tmp_path / "made", fine=project.FINE), tmp_path / "cache" / "ksem"
+    (home / "snapshots").mkdir(parents=True)
+    for name in ("debian", "disks", "modules"):
+        (home / name).symlink_to(cache.directory(name))
+    run = subprocess.Popen([*project.COMMAND, "run", COLUMN], cwd=made, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+                           env={**project.environment(), "XDG_CACHE_HOME": str(home.parent)}, text=True)
+    while run.poll() is None and not list((home / "snapshots").glob(".*")):
+        pass
+    run.send_signal(number)
+    _, errors = run.communicate()
+    assert run.returncode in (0, 130), errors
+    assert "Traceback" not in errors
+    assert list((home / "snapshots").glob(".*")) == []
+    assert processes_of(made) == []
 
 
 # As many as a run of some seconds has.

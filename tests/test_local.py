@@ -119,3 +119,28 @@ def test_no_other_user_reaches_a_setuid_file(tmp_path: Path, place: Path) -> Non
     assert run.returncode == 0, output
     assert reachable, "the case did not make the file that the stranger was to look for"
     assert set(seen.values()) == {1}
+
+
+def test_quiet_is_quiet_before_pytest_is_there_too(tmp_path: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    ended = project.ksem(made, "run", "local", "-q", "--isolate")
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+
+
+def test_what_pytest_is_told_elsewhere_counts_for_a_machine_that_was_begun(tmp_path: Path,
+                                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    made = project.make(tmp_path, fine=project.FINE)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--isolate")
+    monkeypatch.setattr(project, "environment", lambda: {**os.environ, "COLUMNS": "80"})
+    ended = project.ksem(made, "run", "local")
+    assert ended.returncode == 0
+    assert "local: cases share this machine's kernel" in ended.stderr
+
+
+def test_a_case_that_is_wrong_beside_those_that_were_asked_for_is_told_in_a_line(tmp_path: Path) -> None:
+    made = project.make(tmp_path, fine=project.FINE, wrong="CASE = nothing")
+    ended = project.python(made, "-m", "pytest", "-q", "--column=local", "--column=debian-5.10", "cases/made/fine.py")
+    assert ended.returncode == 1
+    assert "INTERNALERROR" not in ended.stdout + ended.stderr
+    assert "cannot be imported" in ended.stdout

@@ -284,3 +284,15 @@ def test_a_machine_that_was_begun_and_never_runs_is_ended(tmp_path: Path, monkey
     runner.begin()
     runner.close()
     assert told == ["debian-6.12: not taken down: it was there"]
+
+
+def test_what_interrupts_a_step_is_not_the_machines() -> None:
+    def steps() -> Generator[None, None, Running]:
+        yield
+        raise KeyboardInterrupt
+
+    coming = Coming(steps())
+    assert coming.step()
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            coming.running()

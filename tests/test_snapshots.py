@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_store import full_disk
 
-from ksem import snapshots
+from ksem import cache, snapshots
 from ksem.model import KsemError
 from ksem.snapshots import PAGE
 
@@ -148,6 +148,10 @@ def test_one_that_nobody_wrote_to_is_not_looked_into(place: Path, monkeypatch: p
     monkeypatch.setattr(mmap, "mmap", None)
     assert read("one") == AREAS
     assert read("one") == AREAS
+    with monkeypatch.context() as changed:
+        changed.setattr(cache, "boot_id", lambda: "another start of the host")
+        with pytest.raises(TypeError):
+            read("one")
     os.utime(path(place))
     with pytest.raises(TypeError):
         read("one")

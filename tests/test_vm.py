@@ -6,6 +6,7 @@ Guards: a guest that prints without end must not fill the disk that its console'
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 import project
@@ -15,6 +16,7 @@ from ksem import backends, catalog, kernels, vm
 from ksem.backends import qemu
 from ksem.machine import Request
 from ksem.model import Lost
+from ksem.vm import VirtualMachine
 
 PRINTS = """
 def observe(lab):
@@ -70,3 +72,36 @@ def test_a_machine_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(Lost, match=r"QEMU ended the conversation: .*: No such file or directory"), \
             backends.machine(qemu, column, kernel, frozenset(["xfs"]), tmp_path / "console.log", print):
         pass
+
+
+@pytest.mark.parametrize("name", project.COLUMNS)
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_disks_are_plugged_in_when_one_is_needed_and_all_of_them(name: str, before: int, tmp_path: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    plugged: list[list[str]] = []
+    plug = VirtualMachine.plug
+
+    def noted(self: VirtualMachine, names: Collection[str]) -> None:
+        plugged.append(list(names))
+        plug(self, names)
+
+    monkeypatch.setattr(VirtualMachine, "plug", noted)
+    column = catalog.column(name, catalog.entries(project.ROOT))
+    kernel = kernels.source_of(column).resolve(column, print)
+    found = []
+    with backends.machine(qemu, column, kernel, frozenset(["ext4", "xfs"]), tmp_path / "console.log", print) as running:
+        # However often its machine has waited before.
+        for needs in (*[("root",), ("fs:tmpfs",)][:before], ("fs:xfs",), ("fs:ext4", "root")):
+            assert running.machine.run(Request("made.fine", project.FINE, {}, needs, 60.0)).observation == {"uid": 0}
+            found.append(len(plugged))
+    assert found == [*[0] * before, 1, 1]
+    assert plugged == [["ext4", "xfs"]]
+
+
+def test_memory_that_nobody_uses_is_cleared(tmp_path: Path) -> None:
+    column = dataclasses.replace(catalog.column("debian-5.10", catalog.entries(project.ROOT)), cold=True)
+    kernel = kernels.source_of(column).resolve(column, print)
+    with backends.machine(qemu, column, kernel, frozenset(), tmp_path / "console.log", print) as running:
+        # Of 256 MB; more than once, and it is still there.
+        assert [running.machine.clear() > 100 << 20 for _ in range(3)] == [True] * 3
+        assert running.machine.run(Request("made.fine", project.FINE, {}, ("root",), 60.0)).observation == {"uid": 0}

@@ -51,7 +51,7 @@ class Coming:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._running: Running | None = None
-        self._problem: Exception | None = None
+        self._problem: BaseException | None = None
         self.took = 0.0
 
     def step(self) -> bool:
@@ -63,8 +63,11 @@ class Coming:
             next(self._steps)
         except StopIteration as end:
             self._running = end.value
-        except Exception as problem:
+        except BaseException as problem:
             self._problem = problem
+            if not isinstance(problem, Exception):
+                # Ctrl-C is not the machine's.
+                raise
         self.took += time.monotonic() - started
         return True
 

@@ -1,8 +1,8 @@
 """Boots a kernel directly in QEMU, or restores it as it was once it had booted.
 
-Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `vm`, `qmp`, `snapshots`, `model`, `cache`, `disks`. A
-machine is saved when it waits for a director: nothing of ksem.guest and no case is in it yet, so that none of them ever means a
-boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another takes its place.
+Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `vm`, `qmp`, `snapshots`, `machine`, `model`,
+`cache`, `disks`. A machine is saved when it waits for a director: no case and nothing that runs one is in it yet, so that none of
+them ever means a boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another takes its place.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KVM_BOOT = 20.0
 # What a machine is kept as.
 AREAS = (*vm.AREAS, "surroundings")
 # What may be wrong with one that was.
-_UNUSABLE = (Lost, KsemError, snapshots.Damaged, ValueError, LookupError)
+_UNUSABLE = (Lost, KsemError, snapshots.Damaged, OSError, ValueError, LookupError, TypeError)
 
 
 def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say,
@@ -75,7 +75,7 @@ class _Plan:
             try:
                 kept = self.kept_as(accelerator)
                 restored = (yield from self.restored(stack, accelerator, kept)) if kept else None
-                found = restored or self.booted(stack, accelerator, kept)
+                found = restored or (yield from self.booted(stack, accelerator, kept))
             except Lost as loss:
                 if accelerator == candidates[-1]:
                     raise
@@ -92,6 +92,7 @@ class _Plan:
         """The name of such a machine; None when it is not to be kept.
 
         Kernel and modules are told apart by what is known of their files: to read them takes longer than to restore a machine.
+        A user's own image may be replaced by another of the same size and time, but for that of the change, which nobody sets.
         """
         if self.column.cold or self.more or not snapshots.limit():
             return None
@@ -99,6 +100,7 @@ class _Plan:
         parts = [
             *vm.shape(accelerator), _processor() if accelerator == "kvm" else b"", initramfs.build({}, {}),
             f"{self.kernel.package} {image.st_size} {image.st_mtime_ns}".encode(),
+            b"" if self.column.source.startswith("debian:") else f"{image.st_ino} {image.st_ctime_ns}".encode(),
             kernel_modules.key(self.kernel.modules, self.modules).encode() if self.kernel.modules else b"",
             b"signed" if _insists_on_signatures(self.kernel) else b""]
         return snapshots.name(f"{self.kernel.release}-{accelerator}", parts)
@@ -126,7 +128,7 @@ class _Plan:
                 found.begin()
                 os.lseek(file, devices[0], os.SEEK_SET)
                 found.go_on(file)
-                found.lend(self.drives)
+                found.machine.lend(self.drives, found.plug)
                 started = direct()
                 yield
                 started()
@@ -138,7 +140,7 @@ class _Plan:
         return found
 
     def booted(self, stack: contextlib.ExitStack, accelerator: str, kept: str | None,
-               interpreter: bool = False) -> VirtualMachine:
+               interpreter: bool = False) -> Generator[None, None, VirtualMachine]:
         """A machine from the beginning; kept, if it is to be, and does not die of it. Raises Lost.
 
         interpreter: whether it is to run its cases itself, if need be.
@@ -149,11 +151,12 @@ class _Plan:
         with contextlib.ExitStack() as attempt:
             image = bzimage.vmlinux(self.image) or self.image.read_bytes()
             found = attempt.enter_context(vm.booted(image, archive + self.more, self.drives, accelerator, self.log))
+            yield
             found.begin()
             if not found.rings(deadline):
                 if interpreter or not found.lacks_agent():
                     found.machine.start(deadline)
-                    found.lend(self.drives)
+                    found.machine.lend(self.drives, found.plug)
                     # Nobody could tell it the time when it is restored.
                     stack.enter_context(attempt.pop_all())
                     return found
@@ -161,11 +164,11 @@ class _Plan:
                 interpreter = True
             elif not kept or self._keep(found, kept, modules):
                 direct = attempt.enter_context(found.director({} if kept else modules))
-                found.lend(self.drives)
+                found.machine.lend(self.drives, found.plug)
                 direct()()
                 stack.enter_context(attempt.pop_all())
                 return found
-        return self.booted(stack, accelerator, None, interpreter)
+        return (yield from self.booted(stack, accelerator, None, interpreter))
 
     def _keep(self, found: VirtualMachine, kept: str, modules: Mapping[str, bytes]) -> bool:
         """Keep it with all its modules loaded, which takes longer than all else before a case; whether it is still there."""
@@ -183,14 +186,17 @@ class _Plan:
         try:
             with found.saved() as areas:
                 snapshots.keep(kept, [*areas, json.dumps(told).encode()])
-        except (KsemError, MonitorError) as problem:
+        except Lost as loss:
+            self.say(f"this machine is not kept ({loss.reason}): booting another")
+            return False
+        except (KsemError, MonitorError, OSError) as problem:
             self.say(f"this machine is not kept, and the next has to boot again: {problem}")
         return True
 
 
 def _asking() -> str:
     """What tells the code that asks a machine of its surroundings from other such code: what that told is of no use to this."""
-    return hashlib.sha256(b"".join((GUEST / f"{name}.py").read_bytes() for name in ("environment", "readers"))).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(GUEST.glob("*.py")))).hexdigest()
 
 
 def _modules(kernel: Kernel, wanted: frozenset[str]) -> kernel_modules.Files:

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ksem import against, catalog, compare, matrix, renderers, runner, selection, store
+from ksem import against, catalog, compare, interrupts, matrix, renderers, runner, selection, store
 from ksem.against import UNTESTED, Against
 from ksem.commands import _common
 from ksem.compare import Difference
 from ksem.guest.case import combinations
-from ksem.model import INTERRUPTED, NO_RELEASE, Cell, Column, Evidence, KsemError, Unavailable, seconds
+from ksem.model import INTERRUPTED, NO_RELEASE, Cell, Column, Evidence, KsemError, Say, Unavailable, seconds
 from ksem.runner import Runner
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ def _run(options: argparse.Namespace) -> int:
     witness = _Witness()
     with contextlib.ExitStack() as stack:
         begun = None
+        # SIGTERM too is to take down what was begun.
+        interrupts.heed(False)
         if len(columns) == 1 and not options.tx and _is_certain(options.k, behaviours):
             begun = _Begun(_begun(stack, options, root, behaviours, columns[0], results))
         # Only now, as it takes as long to import as QEMU to start.
@@ -149,7 +151,8 @@ def _begun(stack: contextlib.ExitStack, options: argparse.Namespace, root: Path,
     """The runner of the only column, its machine on its way."""
     modules = options.modules and options.modules.absolute()
     column, = catalog.columns(root, [column.name], modules, options.boot_deadline, options.keep, options.cold)
-    begun = Runner(column, behaviours, results / "logs", _common.say, options.isolate)
+    say: Say = (lambda line: None) if options.quiet else _common.say
+    begun = Runner(column, behaviours, results / "logs", say, options.isolate)
     stack.callback(begun.close)
     begun.begin()
     return begun

@@ -4,6 +4,7 @@ Contract: the standard library and ksem.guest. Requests and answers are JSON obj
 
     {"load": {module: source}}                -> {"loaded": count}
     {"modules": true}                         -> {"modules": {PATH: errno}}; has the kernel take all that came along
+    {"disks": [filesystem]}                   -> {"disks": those that are there, for which it waits a while}
     {"clear": true}                           -> {"cleared": bytes}; see `memory`
     {"environment": [option]}                 -> environment.environment(...)
     {"needs": [need]}                         -> {"missing": the first reason why a case cannot run here, or null}
@@ -26,7 +27,7 @@ import signal
 import time
 from typing import Any, Callable, Dict, NoReturn, Optional
 
-from ksem.guest import environment, lab, memory, needs
+from ksem.guest import disks, environment, lab, memory, needs
 from ksem.guest.beside import Beside, reap
 from ksem.guest.case import Broken, Unsupported
 from ksem.guest.executor import Arena, Dead
@@ -77,6 +78,8 @@ def serve(channel: Channel, agent: "Agent") -> None:
             channel.send(environment.environment(agent.arena, request["environment"]))
         elif "modules" in request:
             channel.send({"modules": needs.load(agent.arena)})
+        elif "disks" in request:
+            channel.send({"disks": [name for name in request["disks"] if disks.found(agent.arena, name)]})
         elif "clear" in request:
             channel.send({"cleared": memory.clear(agent.arena)})
         elif "needs" in request:

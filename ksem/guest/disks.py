@@ -33,13 +33,13 @@ def device(name: str) -> str:
 
 def attach(arena: Arena, name: str) -> Optional[str]:
     """Have the disk with that filesystem ready for cases: None, or why there is none."""
-    found = _found(arena, name) if arena.read(modules.ORDER) is not None else None
-    if found is None:
+    there = found(arena, name) if arena.read(modules.ORDER) is not None else None
+    if there is None:
         return "no disk with a filesystem %s for cases" % name
     place = "/ksem-disk"
     # The process stands where its parent does: what it mounts is mounted for that.
     with arena.process() as task:
-        syscalls.execute(task, "symlink", [found, device(name)])
+        syscalls.execute(task, "symlink", [there, device(name)])
         syscalls.execute(task, "mkdir", [place, 0o700])
         _, error = syscalls.execute(task, "mount", [device(name), place, name, 0, None])
         if error is None:
@@ -50,7 +50,8 @@ def attach(arena: Arena, name: str) -> Optional[str]:
     return error and "mounting the disk with a filesystem %s failed with %s" % (name, error)
 
 
-def _found(arena: Arena, name: str) -> Optional[str]:
+def found(arena: Arena, name: str) -> Optional[str]:
+    """The block device that is the disk with that filesystem, once its driver has found it; None when it does not."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         for number in range(len(FILESYSTEMS)):

@@ -20,7 +20,8 @@ def clear(arena: Arena) -> int:
     """Have the kernel give out and take back what it has left, which it fills with zeros; how many bytes that is, or 0."""
     free = re.search(r"^MemFree: +(\d+) kB$", arena.read("/proc/meminfo") or "", re.MULTILINE)
     size = max(0, int(free.group(1)) * 1024 - LEFT) // _PAGE * _PAGE if free else 0
-    if size:
-        with arena.process() as task:
-            task.calls([(_MMAP, 0, size, _READ_WRITE, _POPULATED, -1, 0), (_MUNMAP, Earlier(0), size)])
-    return size
+    if not size:
+        return 0
+    with arena.process() as task:
+        results = task.calls([(_MMAP, 0, size, _READ_WRITE, _POPULATED, -1, 0), (_MUNMAP, Earlier(0), size)])
+    return 0 if any(result < 0 for result in results[:1]) else size

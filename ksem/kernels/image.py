@@ -7,6 +7,8 @@ is named to the command must be there; one that the catalogue names costs its co
 from __future__ import annotations
 
 import functools
+import os
+import re
 from pathlib import Path
 
 from ksem import bzimage, initramfs
@@ -60,9 +62,19 @@ def _check_once(directory: Path, release: str) -> None:
     check_modules(directory, release)
 
 
+def _first_module(directory: Path) -> Path | None:
+    """The first in the order of names; to list all of them takes long."""
+    for parent, folders, names in os.walk(directory):
+        folders.sort()
+        for name in sorted(names):
+            if re.fullmatch(r"[^.].*\.ko(\.\w+)?", name):
+                return Path(parent, name)
+    return None
+
+
 def check_modules(directory: Path, release: str) -> None:
     """Raise KsemError unless a directory holds modules of this release (`uname -r`)."""
-    first = next(directory.rglob("*.ko*"), None) if directory.is_dir() else None
+    first = _first_module(directory)
     if first is None:
         raise KsemError(f"{directory} holds no modules: give the one that has kernel/ in it, as lib/modules/{release}")
     words = " ".join(initramfs.modinfo(initramfs.decompressed(first), "vermagic")).split()

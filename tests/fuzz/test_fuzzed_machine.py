@@ -130,18 +130,22 @@ def test_a_saved_machine_is_whole_or_damaged(data: bytes) -> None:
             assert [found.area(number) for number in range(len(found.areas))] in MACHINES
 
 
-@fuzzed(areas=st.lists(st.tuples(st.integers(0, 1 << 64 - 1), st.integers(0, 1 << 64 - 1)), max_size=4),
-        stretches=st.lists(st.tuples(st.integers(0, 1 << 64 - 1), st.integers(0, 1 << 64 - 1)), max_size=4))
+# Of a file of two pages.
+_PLACE = st.integers(0, 8192) | st.integers(0, 2).map(lambda pages: pages * 4096) | st.integers(0, (1 << 64) - 1)
+PLACES = st.tuples(_PLACE, _PLACE)
+
+
+@fuzzed(areas=st.lists(PLACES, max_size=4), stretches=st.lists(PLACES, max_size=4))
 def test_a_saved_machine_with_a_table_that_checks_is_read_or_damaged(areas: list[tuple[int, int]],
                                                                      stretches: list[tuple[int, int]]) -> None:
     table = b"".join(struct.pack("<QQ", *place) for place in (*areas, *stretches))
-    end = (b"machine1", 0, len(areas), len(stretches), 0)
-    checksum = zlib.crc32(struct.pack("<8sQIIII", *end, 0), zlib.crc32(table))
+    end = (b"machine1", b"boot", 0, len(areas), len(stretches), 0)
+    checksum = zlib.crc32(struct.pack("<8s36sQIIII", *end, 0), zlib.crc32(table))
     with tempfile.TemporaryDirectory() as text, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", text)
         place = Path(text) / "ksem" / "snapshots"
         place.mkdir(parents=True)
-        (place / "one.machine").write_bytes(bytes(8192) + table + struct.pack("<8sQIIII", *end, checksum))
+        (place / "one.machine").write_bytes(bytes(8192) + table + struct.pack("<8s36sQIIII", *end, checksum))
         with contextlib.suppress(snapshots.Damaged), snapshots.opened("one") as found:
             assert found is not None
             found.check()
