@@ -1,8 +1,9 @@
 """Boots a kernel directly in QEMU, or restores it as it was once it had booted.
 
 Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `vm`, `qmp`, `snapshots`, `machine`, `model`,
-`cache`, `disks`. A machine is saved when it waits for a director: no case and nothing that runs one is in it yet, so that none of
-them ever means a boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another takes its place.
+`cache`, `disks`. A machine is saved when it waits for a director: no case and nothing that runs one is in it yet, so that none
+of them ever means a boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another takes its
+place.
 """
 
 from __future__ import annotations
