@@ -72,7 +72,9 @@ def _bare(kernel: Kernel, archive: Path, directory: Path) -> list[str]:
     assert kernel.image is not None
     image = directory / "bare.kernel"
     image.write_bytes(bzimage.vmlinux(kernel.image) or kernel.image.read_bytes())
+    # Its memory is a file, as a machine's of ksem's is.
     return [*vm.watched(), *vm.command(qemu.accelerators()[-1], directory / "bare.log"),
+            "-object", f"memory-backend-memfd,id=ram,size={vm.RAM}B,share=on",
             "-kernel", str(image), "-initrd", str(archive), "-append", vm.CMDLINE]
 
 

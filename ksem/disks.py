@@ -37,6 +37,8 @@ RECIPES = {
     "btrfs": _Recipe("btrfs-progs", 128, ("mkfs.btrfs", "-q", "-f")),
 }
 assert set(RECIPES) == set(FILESYSTEMS)
+# The log of an XFS is 64 MB of zeros.
+_COPY = ("cp", "--sparse=always")
 
 
 def images(filesystems: Iterable[str]) -> dict[str, Path]:
@@ -48,7 +50,7 @@ def _image(name: str) -> Path:
     recipe = RECIPES[name]
     directory = cache.directory("disks")
     # A changed recipe makes another file: the old one may be in use.
-    path = directory / f"{name}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}.img"
+    path = directory / f"{name}-{hashlib.sha256(repr((recipe, _COPY)).encode()).hexdigest()[:12]}.img"
     with cache.locked(directory):
         if not path.exists():
             _make(recipe, path)
@@ -65,4 +67,9 @@ def _make(recipe: _Recipe, path: Path) -> None:
         done = subprocess.run([program, *recipe.command[1:], file.name], capture_output=True, text=True, check=False)
         if done.returncode:
             raise KsemError(f"{' '.join(recipe.command)} failed: {(done.stderr or done.stdout).strip()}")
-        os.link(file.name, path)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as sparse:
+            # What it took of room without writing to it goes, too.
+            done = subprocess.run([*_COPY, file.name, sparse.name], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise KsemError(f"{path} cannot be made: {done.stderr.strip()}")
+            os.link(sparse.name, path)

@@ -40,6 +40,13 @@ def test_an_image_is_made_once_and_only_for_what_lives_on_a_disk(made: Path) -> 
     assert [path.name for path in made.iterdir() if path.name.startswith(".")] == []
 
 
+def test_zeros_take_no_room(made: Path) -> None:
+    program(made, "mkfs.xfs", 'for last; do :; done; head -c 9000000 /dev/zero > "$last"; printf xfs >> "$last"')
+    image = disks.images(["xfs"])["xfs"]
+    assert image.stat().st_size > 9_000_000
+    assert image.stat().st_blocks * 512 < 1_000_000
+
+
 def test_a_missing_program_is_named_with_its_package(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(Unavailable, match=r"^mkfs\.btrfs is missing: apt-get install btrfs-progs$"):
@@ -51,6 +58,14 @@ def test_a_program_that_fails_leaves_no_image(made: Path) -> None:
     with pytest.raises(KsemError, match="no room"):
         disks.images(["xfs"])
     assert list(made.glob("*.img")) == []
+
+
+def test_an_image_for_which_there_is_no_room_is_told_and_not_left(made: Path) -> None:
+    program(made, "mkfs.xfs", "exit 0")
+    program(made, "cp", "echo no room left >&2; exit 1")
+    with pytest.raises(KsemError, match=r"xfs-.*\.img cannot be made: no room left"):
+        disks.images(["xfs"])
+    assert [path.name for path in made.iterdir() if "xfs" in path.name and "mkfs" not in path.name] == []
 
 
 def test_a_machine_gets_copies_under_the_serials_that_it_looks_for(tmp_path: Path) -> None:
