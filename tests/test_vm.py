@@ -6,8 +6,10 @@ Guards: a guest that prints without end must not fill the disk that its console'
 from __future__ import annotations
 
 import dataclasses
+import select
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import project
 import pytest
@@ -104,4 +106,22 @@ def test_memory_that_nobody_uses_is_cleared(tmp_path: Path) -> None:
     with backends.machine(qemu, column, kernel, frozenset(), tmp_path / "console.log", print) as running:
         # Of 256 MB; more than once, and it is still there.
         assert [running.machine.clear() > 100 << 20 for _ in range(3)] == [True] * 3
+        assert running.machine.run(Request("made.fine", project.FINE, {}, ("root",), 60.0)).observation == {"uid": 0}
+
+
+def test_a_machine_may_have_booted_before_anybody_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[VirtualMachine] = []
+    init = VirtualMachine.__init__
+
+    def noted(self: VirtualMachine, *given: Any) -> None:
+        started.append(self)
+        init(self, *given)
+
+    monkeypatch.setattr(VirtualMachine, "__init__", noted)
+    column = dataclasses.replace(catalog.column("debian-5.10", catalog.entries(project.ROOT)), cold=True)
+    kernel = kernels.source_of(column).resolve(column, print)
+    with qemu.begun(column, kernel, frozenset(), tmp_path / "console.log", print) as coming:
+        coming.step()
+        assert select.select([started[0]._ways.bell], [], [], 60.0)[0]
+        running = coming.running()
         assert running.machine.run(Request("made.fine", project.FINE, {}, ("root",), 60.0)).observation == {"uid": 0}

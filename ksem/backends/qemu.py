@@ -152,8 +152,8 @@ class _Plan:
         with contextlib.ExitStack() as attempt:
             image = bzimage.vmlinux(self.image) or self.image.read_bytes()
             found = attempt.enter_context(vm.booted(image, archive + self.more, self.drives, accelerator, self.log))
-            yield
             found.begin()
+            yield
             if not found.rings(deadline):
                 if interpreter or not found.lacks_agent():
                     found.machine.start(deadline)
