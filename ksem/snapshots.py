@@ -149,23 +149,23 @@ def _ascending(one: int, other: int) -> int:
 def keep(kept: str, areas: Sequence[bytes | mmap.mmap]) -> None:
     """Keep a machine. Raises KsemError for a cache that cannot be written to, or is full."""
     starts = list(itertools.accumulate((_whole_pages(len(area)) for area in areas), initial=0))
-    stretches = [list(_stretches(area)) for area in areas]
-    if sum(size for found in stretches for _, size in found) > limit():
+    # Each with its area and its place in it, its place in the file, and its length.
+    stretches = [(area, place, start + place, size) for area, start in zip(areas, starts, strict=False)
+                 for place, size in _stretches(area)]
+    if sum(size for *_, size in stretches) > limit():
         return
 
     def write(file: IO[bytes]) -> None:
         checksum = 0
-        for area, start, found in zip(areas, starts, stretches, strict=False):
-            for place, size in found:
-                piece = area[place:place + size]
-                checksum = zlib.crc32(piece, checksum)
-                file.seek(start + place)
-                file.write(piece)
-        table = b"".join([*(_ENTRY.pack(start, len(area)) for start, area in zip(starts, areas, strict=False)),
-                          *(_ENTRY.pack(start + place, size) for start, found in zip(starts, stretches, strict=False)
-                            for place, size in found)])
+        for area, place, at, size in stretches:
+            piece = area[place:place + size]
+            checksum = zlib.crc32(piece, checksum)
+            file.seek(at)
+            file.write(piece)
+        places = [*zip(starts, map(len, areas), strict=False), *((at, size) for _, _, at, size in stretches)]
+        table = b"".join(_ENTRY.pack(*place) for place in places)
         written = time.time_ns()
-        end = [_MAGIC, cache.boot_id().encode(), written, len(areas), sum(map(len, stretches)), checksum]
+        end = [_MAGIC, cache.boot_id().encode(), written, len(areas), len(stretches), checksum]
         file.seek(starts[-1])
         file.write(table + _END.pack(*end, _checksum([table, _END.pack(*end, 0)])))
         file.flush()

@@ -24,4 +24,4 @@ def clear(arena: Arena) -> int:
         return 0
     with arena.process() as task:
         results = task.calls([(_MMAP, 0, size, _READ_WRITE, _POPULATED, -1, 0), (_MUNMAP, Earlier(0), size)])
-    return 0 if any(result < 0 for result in results[:1]) else size
+    return 0 if results[0] < 0 else size
