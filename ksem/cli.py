@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000, 50)
     try:
         words = sys.argv[1:] if arguments is None else arguments
-        options = _parser(words[:1]).parse_args(words)
+        options = _parser(_first(words)).parse_args(words)
         status = commands.command(options.command).run(options)
         sys.stdout.flush()
         return int(status)
@@ -40,14 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
-    """first: the first word, if any. Where that is a command, no other is imported: all of them take a tenth of a second."""
+def _first(words: Sequence[str]) -> str | None:
+    """The first word that is no option and no option's value."""
+    left = iter(words)
+    for word in left:
+        if not word.startswith("-"):
+            return word
+        # As argparse has it, options may be cut short.
+        if len(word) > 2 and "--project".startswith(word):
+            next(left, None)
+    return None
+
+
+def _parser(first: str | None) -> argparse.ArgumentParser:
+    """first: where that is a command, no other is imported: all of them take a tenth of a second."""
     parser = argparse.ArgumentParser(prog="ksem", description="Kernel semantics, confirmed on real kernels.")
     parser.add_argument("--version", action="version", version=f"ksem {__version__}")
     parser.add_argument("--project", type=Path, metavar="DIR", help="the project with cases/ (default: where you are)")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command")
     names = commands.names()
-    for name in first if set(first) & set(names) else names:
+    for name in [first] if first in names else names:
         command = commands.command(name)
         command.arguments(subparsers.add_parser(name, help=command.HELP))
     return parser

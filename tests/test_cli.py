@@ -192,3 +192,12 @@ import ksem.__main__
 def test_ctrl_c_in_the_first_moment_is_no_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPTED_AS_IT_IMPORTS], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
+@pytest.mark.parametrize("options", [(), ("--project", "fetch"), ("--proj", "fetch"), ("--project=fetch",)])
+def test_no_command_is_imported_but_the_one_that_is_asked_for(options: tuple[str, ...]) -> None:
+    told = "import atexit, sys, ksem.cli; atexit.register(lambda: print(*sys.modules)); ksem.cli.main(sys.argv[1:])"
+    ended = subprocess.run([sys.executable, "-c", told, *options, "cases", "-h"], capture_output=True, text=True,
+                           check=True)
+    imported = {f"ksem.commands.{name}" for name in commands.names()} & set(ended.stdout.split())
+    assert imported == {"ksem.commands.cases"}
