@@ -18,7 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ksem import init
@@ -176,25 +176,26 @@ def _marshalled(code: types.CodeType) -> bytes:
     return marshal.dumps(code, 2)
 
 
-def module_files(directory: Path, wanted: Iterable[str]) -> tuple[dict[str, bytes], dict[str, list[str]]]:
+def module_files(directory: Path, wanted: Iterable[str],
+                 read: Callable[[Path], bytes]) -> tuple[dict[str, bytes], dict[str, list[str]]]:
     """The modules of a kernel that are wanted and there, with all that they depend on, decompressed.
 
-    directory: the one that holds `kernel/`. Returns ({name: content}, {wanted: names in loading order});
-    what is built into the kernel, or not made for it, is in neither.
+    directory: the one that holds `kernel/`. read: `decompressed`, or the same by way of somebody who wants to know. Returns
+    ({name: content}, {wanted: names in loading order}); what is built into the kernel, or not made for it, is in neither.
     """
     paths = {_plain(path.name.split(".")[0]): path for path in sorted(directory.rglob("*.ko*"))}
     contents: dict[str, bytes] = {}
     orders: dict[str, list[str]] = {}
 
     def content(name: str) -> bytes:
-        return contents.get(name) or contents.setdefault(name, decompressed(paths[name]))
+        return contents.get(name) or contents.setdefault(name, read(paths[name]))
 
     @functools.cache
     def aliases() -> dict[str, list[str]]:
         """What the crypto API finds modules by: no others need soft dependencies by alias, and to read all takes seconds."""
         found: dict[str, list[str]] = {}
         for name, path in paths.items():
-            for alias in modinfo(decompressed(path), "alias") if path.parent.name == "crypto" else ():
+            for alias in modinfo(read(path), "alias") if path.parent.name == "crypto" else ():
                 found.setdefault(alias, []).append(name)
         return found
 

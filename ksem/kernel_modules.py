@@ -1,17 +1,20 @@
 """The modules of a kernel as they go into an initramfs, unpacked once: to find, unpack and sort them takes half a second.
 
-Contract: the standard library, zstandard, `cache`, `initramfs`, `model`. What is kept belongs to a directory's files as they
-are and to the code that chose among them: when either changes, it is made anew.
+Contract: the standard library, zstandard, `cache`, `initramfs`, `model`. What is kept belongs to the files that were read, as
+they are, and to the code that chose among them: when either changes, it is made anew. Which ones those are is noted: a kernel
+may have 4,000 modules, and to ask after each of them takes longer than to restore a machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import marshal
 import os
+import stat
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import zstandard
@@ -28,16 +31,66 @@ Files = tuple[dict[str, bytes], dict[str, list[str]]]
 def files(directory: Path, wanted: Iterable[str]) -> Files:
     """What `initramfs.module_files` returns. directory: the one that holds `kernel/`."""
     names = sorted(set(wanted))
-    name = key(directory, names)
     # What was not kept yet, or is damaged, is made; a cache that cannot be written to costs time alone.
     with contextlib.suppress(KsemError, OSError, zstandard.ZstdError):
-        kept: Files = marshal.loads(zstandard.ZstdDecompressor().decompress((cache.directory("modules") / name).read_bytes()))
+        data = (cache.directory("modules") / key(directory, names)).read_bytes()
+        kept: Files = marshal.loads(zstandard.ZstdDecompressor().decompress(data))
         return kept
-    found = initramfs.module_files(directory, names)
+    return _made(directory, names)[0]
+
+
+def key(directory: Path, wanted: Iterable[str]) -> str:
+    """What tells the modules of a directory from others: what is wanted, how that is chosen, and the files that it took."""
+    names = sorted(set(wanted))
+    with contextlib.suppress(KsemError, OSError, ValueError, TypeError):
+        noted = json.loads((cache.directory("modules") / _note(directory, names)).read_text())
+        # Of a directory that was not there, nothing was noted.
+        if noted and noted == {path: _status(directory / path) for path in noted}:
+            return _key(names, noted)
+    return _key(names, _made(directory, names)[1])
+
+
+def _made(directory: Path, names: list[str]) -> tuple[Files, dict[str, list[int]]]:
+    """Those modules, and what to look at to tell whether they still are the same; both are kept.
+
+    The latter are, by their paths, all directories, as their times tell whether there are other files, and what was read.
+    """
+    seen = {os.path.relpath(place, directory): _status(place) for place, _, _ in os.walk(directory)}
+
+    def read(path: Path) -> bytes:
+        # First, so that what changes meanwhile is noticed.
+        seen[str(path.relative_to(directory))] = _status(path)
+        return initramfs.decompressed(path)
+
+    found = initramfs.module_files(directory, names, read)
     with contextlib.suppress(KsemError):
+        place = cache.directory("modules")
         data = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(marshal.dumps(found))
-        cache.write_atomically(cache.directory("modules") / name, data)
-    return found
+        cache.write_atomically(place / _key(names, seen), data)
+        cache.write_atomically(place / _note(directory, names), json.dumps(seen).encode())
+    return found, seen
+
+
+def _status(path: Path | str) -> list[int]:
+    """Size and time of a file; of a directory its time alone."""
+    found = os.stat(path)
+    return [found.st_mtime_ns] if stat.S_ISDIR(found.st_mode) else [found.st_mtime_ns, found.st_size]
+
+
+def _key(names: list[str], seen: Mapping[str, list[int]]) -> str:
+    """Directories do not count: another file in them need not be one of these."""
+    read = sorted((path, status) for path, status in seen.items() if len(status) > 1)
+    return _digest(names, read)
+
+
+def _note(directory: Path, names: list[str]) -> str:
+    """What the note on the modules of a directory is called."""
+    return f"{_digest(str(directory.absolute()), names)}.json"
+
+
+def _digest(*parts: object) -> str:
+    code = b"".join(Path(module).read_bytes() for module in (initramfs.__file__, __file__))
+    return hashlib.sha256(repr(parts).encode(errors="surrogateescape") + code).hexdigest()[:32]
 
 
 def untraced(module: bytes) -> bytes:
@@ -65,27 +118,3 @@ def _unsigned(module: bytes) -> bytes:
         return module
     end = len(module) - len(_SIGNED)
     return module[:end - _SIGNATURE - int.from_bytes(module[end - 4:end], "big")]
-
-
-def key(directory: Path, wanted: Iterable[str]) -> str:
-    """What tells the modules of a directory from others: its files as they are, what is wanted, and how that is chosen."""
-    names = sorted(set(wanted))
-    digest = hashlib.sha256(repr(names).encode())
-    for code in (initramfs.__file__, __file__):
-        digest.update(Path(code).read_bytes())
-    digest.update("\n".join(sorted(_statuses(directory))).encode())
-    return digest.hexdigest()[:32]
-
-
-def _statuses(directory: Path) -> Iterator[str]:
-    """Of some thousand files, each with its path below the directory: os.walk and Path would take twice as long."""
-    left = [(str(directory), "")]
-    while left:
-        place, below = left.pop()
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    left.append((entry.path, f"{below}{entry.name}/"))
-                elif ".ko" in entry.name:
-                    status = entry.stat()
-                    yield f"{below}{entry.name} {status.st_size} {status.st_mtime_ns}"

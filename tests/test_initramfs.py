@@ -178,7 +178,7 @@ def test_modules_come_after_what_they_depend_on_whatever_they_are_compressed_as(
         "base": module(tmp_path / "kernel/lib/base.ko.xz"),
     }
     module(tmp_path / "kernel/fs/ext4.ko", "base")
-    files, order = initramfs.module_files(tmp_path, ["xfs", "crc"])
+    files, order = initramfs.module_files(tmp_path, ["xfs", "crc"], initramfs.decompressed)
     assert order == {"xfs": ["base", "crc", "list_sort", "xfs"], "crc": ["base", "crc"]}
     assert files == made
 
@@ -194,27 +194,28 @@ def test_soft_dependencies_come_along_by_name_and_by_alias(tmp_path: Path) -> No
     module(tmp_path / "kernel/arch/x86/crypto/crc32c-intel.ko.xz", "base", "alias=crypto-crc32c-intel", "alias=crypto-crc32c")
     module(tmp_path / "kernel/lib/base.ko")
     module(tmp_path / "kernel/drivers/other.ko", "", "alias=crypto-crc32c")
-    _, order = initramfs.module_files(tmp_path, ["btrfs"])
+    _, order = initramfs.module_files(tmp_path, ["btrfs"], initramfs.decompressed)
     assert order == {"btrfs": ["xor", "base", "crc32c_intel", "crc32c_generic", "list_sort", "btrfs"]}
 
 
 def test_modules_that_need_each_other_softly_make_no_circle(tmp_path: Path) -> None:
     module(tmp_path / "one.ko", "", "softdep=pre: two")
     module(tmp_path / "two.ko", "one")
-    assert initramfs.module_files(tmp_path, ["one", "two"])[1] == {"one": ["two", "one"], "two": ["one", "two"]}
+    _, order = initramfs.module_files(tmp_path, ["one", "two"], initramfs.decompressed)
+    assert order == {"one": ["two", "one"], "two": ["one", "two"]}
 
 
 def test_what_is_built_in_or_not_made_is_left_out(tmp_path: Path) -> None:
     module(tmp_path / "kernel/overlay.ko", "built_in")
-    files, order = initramfs.module_files(tmp_path, ["tmpfs", "overlay"])
+    files, order = initramfs.module_files(tmp_path, ["tmpfs", "overlay"], initramfs.decompressed)
     assert (list(files), order) == (["overlay"], {"overlay": ["overlay"]})
-    assert initramfs.module_files(tmp_path / "nowhere", ["overlay"]) == ({}, {})
+    assert initramfs.module_files(tmp_path / "nowhere", ["overlay"], initramfs.decompressed) == ({}, {})
 
 
 def test_a_compression_that_is_not_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "xfs.ko.zst").write_bytes(b"")
     with pytest.raises(KsemError, match=r"xfs\.ko\.zst"):
-        initramfs.module_files(tmp_path, ["xfs"])
+        initramfs.module_files(tmp_path, ["xfs"], initramfs.decompressed)
 
 
 @pytest.mark.parametrize(("section", "values"), [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -31,9 +32,9 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return noted(monkeypatch, "decompressed", initramfs)
 
 
-def cached(tmp_path: Path) -> list[Path]:
-    """What the cache holds."""
-    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+def cached(tmp_path: Path, noted: bool = False) -> list[Path]:
+    """What the cache holds of modules, or of what is noted of them."""
+    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and (path.suffix == ".json") == noted]
 
 
 def test_modules_are_unpacked_once(modules: Path, unpacked: list[Path]) -> None:
@@ -55,6 +56,43 @@ def test_a_module_that_was_built_again_is_unpacked_again(modules: Path) -> None:
     assert path.stat().st_size == before.st_size
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert kernel_modules.files(modules, ["overlay"])[0] == {"overlay": CONTENT.replace(b"GPL", b"MIT")}
+
+
+def test_a_module_that_was_not_read_may_change_and_one_that_is_new_may_not(modules: Path, unpacked: list[Path]) -> None:
+    other = modules / "kernel/fs/xfs.ko.xz"
+    other.write_bytes(lzma.compress(CONTENT))
+    before = kernel_modules.key(modules, ["overlay"])
+    other.write_bytes(b"another, that cannot even be read")
+    assert kernel_modules.key(modules, ["overlay"]) == before
+    assert len(unpacked) == 1
+    (modules / "kernel/new.ko.xz").write_bytes(lzma.compress(CONTENT))
+    (modules / "kernel/fs/overlay.ko.xz").write_bytes(lzma.compress(CONTENT.replace(b"depends=", b"depends=new")))
+    assert kernel_modules.files(modules, ["overlay"])[1] == {"overlay": ["new", "overlay"]}
+
+
+def test_a_module_that_was_missing_and_comes_is_found(modules: Path) -> None:
+    before = kernel_modules.key(modules, ["overlay", "xfs"]), kernel_modules.key(modules / "later", ["overlay"])
+    (modules / "xfs.ko.xz").write_bytes(lzma.compress(CONTENT))
+    (modules / "later").mkdir()
+    (modules / "later" / "overlay.ko.xz").write_bytes(lzma.compress(CONTENT))
+    assert before[0] != kernel_modules.key(modules, ["overlay", "xfs"])
+    assert before[1] != kernel_modules.key(modules / "later", ["overlay"])
+    assert kernel_modules.files(modules / "later", ["overlay"])[0] == {"overlay": CONTENT}
+
+
+def test_the_same_modules_elsewhere_are_the_same(modules: Path, tmp_path: Path) -> None:
+    shutil.copytree(modules, tmp_path / "copy")
+    assert kernel_modules.key(modules, ["overlay"]) == kernel_modules.key(tmp_path / "copy", ["overlay"])
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"[1]", b"7", b"{}", b'{"\\u0000": 1}', b'{"kernel": []}', b"\xff"])
+def test_a_note_that_is_damaged_is_made_again(modules: Path, tmp_path: Path, note: bytes) -> None:
+    before = kernel_modules.key(modules, ["overlay"])
+    path, = cached(tmp_path, noted=True)
+    right = path.read_bytes()
+    path.write_bytes(note)
+    assert kernel_modules.key(modules, ["overlay"]) == before
+    assert path.read_bytes() == right
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied"])
