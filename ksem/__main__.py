@@ -3,8 +3,11 @@
 Contract: `cli`. Ctrl-C before there is anybody to answer it ends the program without a word.
 """
 
-import gc
+import atexit
+import os
 import signal
+import sys
+from typing import NoReturn
 
 # Not where it is ignored, as in the background of a script.
 _HEEDED = signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -15,15 +18,21 @@ if _HEEDED:
 from ksem import cli  # noqa: E402
 
 
-def main() -> int:
-    """See `ksem.cli.main`."""
+def main() -> NoReturn:
+    """`ksem.cli.main`; its status is the program's."""
     if _HEEDED:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Whoever started us closed it: what we open next would take its number.
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
     status = cli.main()
-    # Python looks for garbage in all that there is once more before it ends, for 10 ms.
-    gc.freeze()
-    return status
+    atexit._run_exitfuncs()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    # Python's own end takes all that there is apart, for 10 ms.
+    os._exit(status)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

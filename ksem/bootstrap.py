@@ -7,6 +7,7 @@ the agent's line; what it and the cases print goes to its standard error.
 from __future__ import annotations
 
 import contextlib
+import select
 import subprocess
 from collections.abc import Collection, Iterator
 from typing import IO
@@ -33,6 +34,8 @@ import os, sys, types
 ksem, guest = (sys.modules.setdefault(name, types.ModuleType(name)) for name in ("ksem", "ksem.guest"))
 # Nothing else of ksem: a case is to import here what it can import anywhere.
 ksem.__path__, guest.__path__, ksem.guest = [], [{directory!r}], guest
+# Before anybody waits for us.
+import {main}
 {serving}"""
 _SERVING = """
 source, sink = os.dup2(0, 250), os.dup2(1, 251)
@@ -44,6 +47,9 @@ try:
     loader.serve(wire.Channel(250, 251))
 except wire.Closed:
     pass
+# Whoever closed the line waits for our end, and Python's own takes 5 ms.
+sys.stdout.flush()
+os._exit(0)
 """
 
 
@@ -55,9 +61,12 @@ def program() -> str:
     return _PROGRAM.format(texts=texts, serving=_SERVING)
 
 
-def beside() -> str:
-    """The same for this very Python on this host, which has all of ksem.guest where we have it, compiled."""
-    return _BESIDE.format(directory=str(GUEST), serving=_SERVING)
+def beside(main: str) -> str:
+    """The same for this very Python on this host, which has all of ksem.guest where we have it, compiled.
+
+    main: the module of ksem.guest that it will be told to start with.
+    """
+    return _BESIDE.format(directory=str(GUEST), main=main, serving=_SERVING)
 
 
 @contextlib.contextmanager
@@ -76,6 +85,8 @@ def agent(command: list[str], errors: IO[bytes], patience: float, inherited: Col
         # Its line closes: the agent ends the case at hand, with all its processes, and then itself.
         process.stdin.close()
         try:
+            # Its own line ends with it; to wait with a timeout is to look now and then, up to 50 ms apart.
+            select.select([process.stdout], [], [], patience)
             process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             process.kill()

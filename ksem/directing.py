@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from ksem import bootstrap
 from ksem.guest.modules import DIRECTORY
-from ksem.machine import Machine
+from ksem.machine import DIRECTOR, Machine
 
 # Has a director direct, and gives what sees that it does.
 Direct: TypeAlias = Callable[[], Callable[[], None]]
@@ -42,7 +42,7 @@ def director(machine: Machine, memory: int, bell: int, gate: int, modules: Mappi
             kept[name] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST)
             stack.callback(os.close, kept[name])
         errors = stack.enter_context(log.open("wb"))
-        command = [sys.executable, "-IS", "-c", bootstrap.beside()]
+        command = [sys.executable, "-IS", "-c", bootstrap.beside(DIRECTOR)]
         channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
         yield lambda: machine.directed_by(channel, {**kept, "places": _places(modules)})
 

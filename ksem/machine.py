@@ -28,6 +28,8 @@ from ksem.guest.trace import LIMIT
 from ksem.model import Answer, Call, KsemError, Lost, Mutant
 
 GUEST = Path(ksem.guest.__file__).parent
+# What the far side starts: in the machine, and beside us.
+AGENT, DIRECTOR = "ksem.guest.agent", "ksem.guest.outside"
 # Bytes of chance that a kernel of ours gets: as many as its generator's key and some more.
 ENTROPY = 64
 # What a machine starts with, and need not be sent.
@@ -145,7 +147,7 @@ class Machine:
         if greeting.get("ready") != wire.PROTOCOL:
             raise KsemError(f"the far side speaks protocol {greeting.get('ready')!r:.20}, ksem {wire.PROTOCOL}: start it anew")
         self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
-        return self._begun({} if beside else guest_modules(self._same), "ksem.guest.agent")
+        return self._begun({} if beside else guest_modules(self._same), AGENT)
 
     def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> Callable[[], None]:
         """Have all be done by an agent beside us, in this very Python. given: what it is to start with.
@@ -157,7 +159,7 @@ class Machine:
         self._same = True
         self._agent.receive(MARGIN, "the director did not start")
         told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
-        return self._begun({}, "ksem.guest.outside", given={**given, **told})
+        return self._begun({}, DIRECTOR, given={**given, **told})
 
     def _begun(self, modules: Mapping[str, Any], program: str, **more: Any) -> Callable[[], None]:
         self._agent.send({"load": modules, "start": program, **more}, "started")

@@ -154,6 +154,8 @@ class Session:
         else:
             runner.say = self.say
             self.runners.adopt(runner)
+            # Just read.
+            self._behaviours = runner.behaviours
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:

@@ -89,7 +89,7 @@ class Runner:
         self.isolate = isolate
         # Whether anything was run on the machine that is there, and whether how the next comes about goes without saying.
         self._used = self._quiet = False
-        self._behaviours = behaviours
+        self.behaviours = behaviours
         self._log = logs / f"{store.file_name(column.name)}.log"
         self.say = say
         self._pristine = backends.backend(column.backend).PRISTINE
@@ -254,12 +254,12 @@ class Runner:
         return self._stack.enter_context(self._begun(kernel))
 
     def _begun(self, kernel: Kernel) -> AbstractContextManager[backends.Coming]:
-        modules = frozenset[str]().union(*(behaviour.modules for behaviour in self._behaviours))
+        modules = frozenset[str]().union(*(behaviour.modules for behaviour in self.behaviours))
         return backends.backend(self.column.backend).begun(self.column, kernel, modules, self._log, self._say)
 
     def _described(self, kernel: Kernel, running: backends.Running) -> Evidence:
         """The column with all that surrounds its answers, and no cells yet."""
-        options = {option for behaviour in self._behaviours for option in behaviour.case.options}
+        options = {option for behaviour in self.behaviours for option in behaviour.case.options}
         inside = running.machine.environment(options)
         if kernel.config is not None:
             inside |= configuration(kernel.config.read_text(), sorted(options))

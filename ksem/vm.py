@@ -114,6 +114,10 @@ class VirtualMachine:
             return f"QEMU was killed by {signal.Signals(-status).name}"
         return f"QEMU failed with status {status}" if status else "the machine ended"
 
+    def kill(self) -> None:
+        """End it, and do not wait for that."""
+        self._process.kill()
+
     def plug(self, filesystems: Collection[str]) -> None:
         """Give it some of the disks that it was started with, while it is at something."""
         with self._lost():

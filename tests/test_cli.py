@@ -194,6 +194,19 @@ def test_ctrl_c_in_the_first_moment_is_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
 
 
+@pytest.mark.parametrize(("closed", "status"), [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0),
+                                               ("2>&- --frobnicate", 2)])
+def test_a_stream_that_is_closed_is_one_that_goes_nowhere(closed: str, status: int) -> None:
+    done = subprocess.run(["sh", "-c", f"exec {sys.executable} -m ksem cases {closed}"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (status, b"")
+
+
+def test_what_is_registered_for_the_end_is_done_and_the_status_is_kept() -> None:
+    program = "import atexit, sys, ksem.__main__ as it; atexit.register(print, 'done'); sys.argv[1:] = ['cite']; it.main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "done\n")
+
+
 @pytest.mark.parametrize("options", [(), ("--project", "fetch"), ("--proj", "fetch"), ("--project=fetch",)])
 def test_no_command_is_imported_but_the_one_that_is_asked_for(options: tuple[str, ...]) -> None:
     told = "import atexit, sys, ksem.cli; atexit.register(lambda: print(*sys.modules)); ksem.cli.main(sys.argv[1:])"

@@ -16,7 +16,7 @@ from pathlib import Path
 from ksem import bootstrap
 from ksem.backends import Coming, Running, Steps, coming
 from ksem.guest import executor, lab
-from ksem.machine import Machine, tail
+from ksem.machine import AGENT, Machine, tail
 from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 
 PRISTINE = False
@@ -30,7 +30,7 @@ def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, sa
 def _steps(stack: contextlib.ExitStack, column: Column, log: Path) -> Steps:
     check(column)
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-IS", "-c", bootstrap.beside()]
+    command = [sys.executable, "-IS", "-c", bootstrap.beside(AGENT)]
     errors = stack.enter_context(log.open("wb"))
     channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0))
     running = Machine(channel, lambda: tail(log, 2000))

@@ -82,6 +82,8 @@ class _Plan:
                     raise
                 self.say(f"{accelerator} does not run this kernel ({loss.reason}): emulating")
                 continue
+            # First of all, so that it ends while its director does.
+            stack.callback(found.kill)
             if accelerator != candidates[0]:
                 # Not what the host lacks for any machine, as room for temporary files.
                 cache.set_boot_note("accelerator", accelerator)

@@ -25,6 +25,15 @@ from ksem.runner import Runner
 if TYPE_CHECKING:
     import pytest
 
+# Plugins of pytest's that no case can use; one would leave a directory in TMPDIR for each worker, and one looks for garbage in
+# all that is there, over and over.
+USELESS = ("tmpdir", "unraisableexception", "legacypath", "unittest", "recwarn", "monkeypatch", "subtests")
+# Such as have options that somebody may use: hypothesis takes a second to import, the cache parses the names of all items that
+# there ever were, and xdist is for more than one column.
+UNASKED = ("hypothesispytest", "cacheprovider", "stepwise", "doctest", "pastebin")
+XDIST = ("xdist", "xdist.looponfail")
+# Where pytest may find options beside ours.
+CONFIGURATION = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 HELP = "run cases, store what was seen, print the matrix"
 
 
@@ -188,13 +197,12 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     meant = next((behaviour.path for behaviour in behaviours if behaviour.name == options.k), None)
     workers = str(min(len(columns), options.n or len(os.sched_getaffinity(0))))
     arguments = [str(meant or root / "cases"), f"--rootdir={root}", "--no-header", "--tb=no", "-rN"]
-    # Our own modules are imported already; pytest would warn that it cannot rewrite their assertions.
-    arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    # What would cost every process a second at its end, for nothing: to import hypothesis, where it is installed, and to look
-    # for garbage in all that is there, over and over.
-    arguments += ["-p", "no:hypothesispytest", "-p", "no:unraisableexception"]
-    # What would leave a directory for each worker, and what no case can be.
-    arguments += [word for name in ("tmpdir", "doctest", "unittest", "legacypath") for word in ("-p", f"no:{name}")]
+    # No case asserts anything.
+    arguments += ["--assert=plain"]
+    left_out = [*USELESS, *([] if _speaks_to_pytest(root) else UNASKED)]
+    if workers == "1" and not options.tx and not _speaks_to_pytest(root):
+        left_out += XDIST
+    arguments += [word for name in left_out for word in ("-p", f"no:{name}")]
     arguments += [f"--tx={one}" for one in options.tx]
     if options.tx:
         columns = runner.longest_first(columns)
@@ -213,6 +221,12 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     arguments += [f"--against={options.against.absolute()}"] if options.against else []
     arguments += [f"--results={results}"] if options.results or not options.against else []
     return arguments
+
+
+def _speaks_to_pytest(root: Path) -> bool:
+    """Whether somebody else gives pytest options, which may be those of any plugin."""
+    texts = (path.read_text(errors="replace") for name in CONFIGURATION if (path := root / name).is_file())
+    return bool(os.environ.get("PYTEST_ADDOPTS")) or any("addopts" in text for text in texts)
 
 
 def _with_problems(evidence: Iterable[Evidence], columns: Iterable[Column], problems: Mapping[str, Unavailable],

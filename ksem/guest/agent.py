@@ -52,17 +52,18 @@ def main(channel: Channel, sources: Any) -> None:
     # Orphans of a case come to us, wherever we run, so that none can outlive its case.
     prctl(SET_CHILD_SUBREAPER, 1)
     arena = Beside()
-    _rehearse(arena)
+    answer = rehearse(arena)
+    assert answer["status"] == "observed", answer
     # What is there now lives as long as we do: a child that looks for garbage in it would copy every page of it.
     gc.disable()
     # Python 3.6 has none.
     getattr(gc, "freeze", gc.collect)()
+    channel.send({"started": True})
     serve(channel, Agent(arena, sources))
 
 
 def serve(channel: Channel, agent: "Agent") -> None:
-    """Say that we have started, and answer requests until one says stop."""
-    channel.send({"started": True})
+    """Answer requests until one says stop."""
     while True:
         request = channel.receive()
         if "load" in request:
@@ -88,16 +89,17 @@ def serve(channel: Channel, agent: "Agent") -> None:
             channel.send({"unknown": sorted(request)})
 
 
-def _rehearse(arena: Arena) -> None:
+def rehearse(arena: Arena) -> Answer:
     """Do once what every run does: what Python builds at a first use, directors inherit instead of building it anew.
 
-    Under emulation that is most of what a child costs (page faults, 30 to 70 us each).
+    Under emulation that is most of what a child costs (page faults, 30 to 70 us each). Where nothing but the machine is
+    emulated, it is the kernel's own code that is translated at its first use.
     """
     before = block_signals()
     answer = _observed(arena, {"deadline": 60.0, "params": {}}, _rehearsal)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    assert answer["status"] == "observed", answer
     _text(answer)
+    return answer
 
 
 def _rehearsal(bench: lab.Lab) -> Dict[str, Any]:

@@ -71,6 +71,9 @@ def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now:
     arena.awake(now, bytes.fromhex(entropy))
     content = memoryview(mmap.mmap(modules, 0, access=mmap.ACCESS_READ) if os.fstat(modules).st_size else b"")
     arena.files = {path: content[start:end] for path, (start, end) in places.items()}
+    channel.send({"started": True})
+    # Whoever waits for us has something else to do for a moment. What comes of it, the first case will see too.
+    agent.rehearse(arena)
     agent.serve(channel, agent.Agent(arena, sources))
 
 
