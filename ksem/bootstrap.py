@@ -70,10 +70,11 @@ def beside(main: str) -> str:
 
 
 @contextlib.contextmanager
-def agent(command: list[str], errors: IO[bytes], patience: float, inherited: Collection[int] = ()) -> Iterator[Channel]:
+def agent(command: list[str], errors: IO[bytes] | None, patience: float, inherited: Collection[int] = ()) -> Iterator[Channel]:
     """A command that runs the program, in a session of its own so that Ctrl-C reaches it through us; the line to its agent.
 
-    patience: seconds that it may take to end. inherited: descriptors that it is to have, under the same numbers.
+    errors: where it says what is wrong; None for where we do. patience: seconds that it may take to end. inherited: descriptors
+    that it is to have, under the same numbers.
     """
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                                start_new_session=True, bufsize=0, pass_fds=inherited)

@@ -9,42 +9,77 @@ import contextlib
 import fcntl
 import itertools
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ksem import bootstrap
 from ksem.guest.modules import DIRECTORY
+from ksem.guest.wire import FIRST, Channel
 from ksem.machine import DIRECTOR, Machine
 
 # Has a director direct, and gives what sees that it does.
 Direct: TypeAlias = Callable[[], Callable[[], None]]
-# Below these an agent closes whatever it inherits.
-_FIRST = 252
+
+
+class _Waiting(NamedTuple):
+    """An agent that has no machine yet: the line to it, where it is handed descriptors, and what it calls its end of that."""
+
+    channel: Channel
+    handing: socket.socket
+    taking: int
+
+
+# Those that were started ahead, with what ends them: whoever takes one does.
+_AHEAD: list[tuple[contextlib.ExitStack, _Waiting]] = []
 
 
 @contextlib.contextmanager
-def director(machine: Machine, memory: int, bell: int, gate: int, modules: Mapping[str, bytes],
-             log: Path) -> Iterator[Direct]:
+def ahead() -> Iterator[None]:
+    """Start a director for the first machine that wants one, whichever that will be: it takes 30 ms."""
+    stack = contextlib.ExitStack()
+    try:
+        _AHEAD.append((stack, stack.enter_context(_waiting())))
+        yield
+    finally:
+        while _AHEAD:
+            _AHEAD.pop()[0].close()
+
+
+@contextlib.contextmanager
+def director(machine: Machine, ways: Mapping[str, int], modules: Mapping[str, bytes], log: Path) -> Iterator[Direct]:
     """An agent here that can run a machine's cases: the call that it gives tells it to, and gives one that sees it start.
 
-    Both may raise Lost. It starts while the machine does. memory: what we share with it, which is to have a proxy by then.
-    bell, gate: pipes on which its proxy is heard, and let go on. modules: what its kernel is given of when a case wants it, by
-    their names. log: a file for what a case prints.
+    Both may raise Lost. It starts while the machine does, which is to have a proxy once it is there. ways: descriptors between
+    that and the director, as ksem.guest.outside has them. modules: what its kernel is given of when a case wants it, by their
+    names. log: a file for what a case prints.
     """
     with contextlib.ExitStack() as stack:
-        content = stack.enter_context(open(os.memfd_create("modules"), "wb"))
-        content.writelines(modules.values())
-        content.flush()
-        kept = {}
-        for name, descriptor in (("memory", memory), ("bell", bell), ("gate", gate), ("modules", content.fileno())):
-            kept[name] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST)
-            stack.callback(os.close, kept[name])
-        errors = stack.enter_context(log.open("wb"))
+        if _AHEAD:
+            owner, waiting = _AHEAD.pop()
+            stack.enter_context(owner)
+        else:
+            waiting = stack.enter_context(_waiting())
+        with open(os.memfd_create("modules"), "wb") as content, log.open("wb") as errors:
+            content.writelines(modules.values())
+            content.flush()
+            handed = {**ways, "modules": content.fileno(), "log": errors.fileno()}
+            socket.send_fds(waiting.handing, [b"!"], list(handed.values()))
+        given = {"taking": waiting.taking, "names": list(handed), "places": _places(modules)}
+        yield lambda: machine.directed_by(waiting.channel, given)
+
+
+@contextlib.contextmanager
+def _waiting() -> Iterator[_Waiting]:
+    ours, theirs = socket.socketpair()
+    with ours, contextlib.ExitStack() as stack:
+        with theirs:
+            taking = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, FIRST)
+        stack.callback(os.close, taking)
         command = [sys.executable, "-IS", "-c", bootstrap.beside(DIRECTOR)]
-        channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0, inherited=kept.values()))
-        yield lambda: machine.directed_by(channel, {**kept, "places": _places(modules)})
+        yield _Waiting(stack.enter_context(bootstrap.agent(command, None, patience=5.0, inherited=[taking])), ours, taking)
 
 
 def _places(modules: Mapping[str, bytes]) -> dict[str, tuple[int, int]]:

@@ -12,7 +12,6 @@ import importlib.util
 import marshal
 import os
 import re
-import time
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ from ksem.model import Answer, Call, KsemError, Lost, Mutant
 GUEST = Path(ksem.guest.__file__).parent
 # What the far side starts: in the machine, and beside us.
 AGENT, DIRECTOR = "ksem.guest.agent", "ksem.guest.outside"
-# Bytes of chance that a kernel of ours gets: as many as its generator's key and some more.
-ENTROPY = 64
 # What a machine starts with, and need not be sent.
 STARTERS = ("__init__", "handover", "loader", "serial", "wire")
 STATUSES = ("observed", "unsupported", "broken")
@@ -150,16 +147,19 @@ class Machine:
         return self._begun({} if beside else guest_modules(self._same), AGENT)
 
     def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> Callable[[], None]:
-        """Have all be done by an agent beside us, in this very Python. given: what it is to start with.
+        """Have all be done by an agent beside us, in this very Python, once it has started; what this gives sees that it has.
 
-        It is told the time and what to make random numbers of: a machine that was saved knows neither. What this gives sees it
-        start.
+        given: what it is to start with.
         """
         self._agent = Conversation(channel, self._agent.last_words, "director")
         self._same = True
-        self._agent.receive(MARGIN, "the director did not start")
-        told = {"now": time.time(), "entropy": os.urandom(ENTROPY).hex()}
-        return self._begun({}, DIRECTOR, given={**given, **told})
+        begun = self._begun({}, DIRECTOR, given=given)
+
+        def started() -> None:
+            self._agent.receive(MARGIN, "the director did not start")
+            begun()
+
+        return started
 
     def _begun(self, modules: Mapping[str, Any], program: str, **more: Any) -> Callable[[], None]:
         self._agent.send({"load": modules, "start": program, **more}, "started")

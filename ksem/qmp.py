@@ -30,17 +30,27 @@ class Monitor:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._buffer = b""
+        # What it was told and has not answered.
+        self._owed: collections.deque[str] = collections.deque()
         self._events: collections.deque[Mapping[str, Any]] = collections.deque(maxlen=EVENTS)
 
     def greet(self) -> None:
-        """Hear the greeting, and begin."""
+        """Hear the greeting, and what becomes of what was told already, first of all that we begin."""
         if "QMP" not in self._message(time.monotonic() + PATIENCE):
             raise MonitorError("QEMU's monitor does not greet")
-        self.ask("qmp_capabilities")
+        self._answers()
+
+    def begin(self) -> None:
+        """Tell QEMU that we begin, which it may hear once it has started."""
+        self.tell("qmp_capabilities")
 
     def ask(self, command: str, arguments: Mapping[str, Any] | None = None, descriptors: Iterable[int] = ()) -> Any:
-        """What a command returns. Raises MonitorError with what QEMU has against it."""
-        deadline = time.monotonic() + PATIENCE
+        """What a command returns. Raises MonitorError with what QEMU has against it, or against one that it was told."""
+        self.tell(command, arguments, descriptors)
+        return self._answers()
+
+    def tell(self, command: str, arguments: Mapping[str, Any] | None = None, descriptors: Iterable[int] = ()) -> None:
+        """A command whose answer can wait: whoever greets or asks next hears what QEMU has against it."""
         text = json.dumps({"execute": command, "arguments": arguments or {}}).encode() + b"\n"
         try:
             self._socket.settimeout(PATIENCE)
@@ -49,16 +59,24 @@ class Monitor:
             self._socket.sendall(text[sent:])
         except OSError as error:
             raise MonitorError(f"QEMU does not listen: {error}") from None
-        while True:
+        self._owed.append(command)
+
+    def _answers(self) -> Any:
+        """The answer to the last command; those before it are seen not to be refused."""
+        deadline = time.monotonic() + PATIENCE
+        answer = None
+        while self._owed:
             message = self._message(deadline)
             if "event" in message:
                 self._events.append(message)
             elif "error" in message:
                 reason = message["error"]
                 told = reason.get("desc") if isinstance(reason, dict) else reason
-                raise MonitorError(f"QEMU refuses {command}: {told!s:.300}")
+                raise MonitorError(f"QEMU refuses {self._owed.popleft()}: {told!s:.300}")
             elif "return" in message:
-                return message["return"]
+                self._owed.popleft()
+                answer = message["return"]
+        return answer
 
     def event(self, name: str) -> Mapping[str, Any]:
         """The data of the next event of that name; those before it are forgotten. Raises MonitorError when none comes."""
@@ -84,6 +102,9 @@ class Monitor:
                 received = self._socket.recv(65536)
             except TimeoutError:
                 raise MonitorError(f"QEMU says nothing for {PATIENCE:g} s") from None
+            except ConnectionResetError:
+                # It ended before it heard all that it was told.
+                received = b""
             except OSError as error:
                 raise MonitorError(f"QEMU is gone: {error}") from None
             if not received or len(self._buffer) > LIMIT:

@@ -115,7 +115,7 @@ class VirtualMachine:
         return f"QEMU failed with status {status}" if status else "the machine ended"
 
     def kill(self) -> None:
-        """End it, and do not wait for that."""
+        """End it, and do not wait for that: its director may still be at something with it, and ends meanwhile."""
         self._process.kill()
 
     def plug(self, filesystems: Collection[str]) -> None:
@@ -149,8 +149,8 @@ class VirtualMachine:
 
     def director(self, modules: Mapping[str, bytes]) -> contextlib.AbstractContextManager[directing.Direct]:
         """Who can direct its cases from here, by its proxy: see `directing`. modules: what it loads when it is wanted."""
-        ways = self._ways
-        return directing.director(self.machine, ways.memory, ways.bell, ways.gate, modules, self._log.with_suffix(".cases.log"))
+        ways = {name: way for name, way in self._ways._asdict().items() if name != "ram"}
+        return directing.director(self.machine, ways, modules, self._log.with_suffix(".cases.log"))
 
     @contextlib.contextmanager
     def saved(self) -> Iterator[list[Buffer]]:
@@ -194,24 +194,25 @@ class VirtualMachine:
             raise Lost(": ".join([str(error), *said])[:WIDEST], self.last_words()) from error
 
     def begin(self) -> None:
-        """Begin the conversation with QEMU."""
+        """Hear that QEMU has started."""
         with self._lost():
             self._monitor.greet()
-            # QEMU asked not to be kept waiting when it opened its lines.
-            fcntl.fcntl(self._ways.passing, fcntl.F_SETFL, os.O_DIRECT)
 
-    def go_on(self, file: int) -> None:
-        """Have it take what was saved of its devices, by a descriptor that QEMU has too, and run; it hears nothing before."""
+    def take(self, file: int) -> None:
+        """Tell it to take what was saved of its devices, by a descriptor that QEMU has too, and to run."""
         with self._lost():
             self._migrates("x-ignore-shared")
-            self._monitor.ask("migrate-incoming", {"uri": f"fd:{file}"})
-            if self._monitor.status() != "running":
-                self._monitor.event("RESUME")
+            self._monitor.tell("migrate-incoming", {"uri": f"fd:{file}"})
+
+    def runs(self) -> None:
+        """See that it does."""
+        with self._lost():
+            self._monitor.event("RESUME")
 
     def _migrates(self, *capabilities: str) -> None:
         """How it is saved and restored: without the memory that it has in a file (x-ignore-shared in qapi/migration.json)."""
         named = [{"capability": name, "state": True} for name in capabilities]
-        self._monitor.ask("migrate-set-capabilities", {"capabilities": named})
+        self._monitor.tell("migrate-set-capabilities", {"capabilities": named})
 
 
 @contextlib.contextmanager
@@ -231,7 +232,7 @@ def booted(image: bytes, archive: bytes, drives: Mapping[str, Path], accelerator
 
 @contextlib.contextmanager
 def restored(file: int, shared: bytes, drives: Mapping[str, Path], accelerator: str, log: Path) -> Iterator[VirtualMachine]:
-    """A machine that goes on where it was saved: `begin` comes first, then `go_on`.
+    """A machine that goes on where it was saved: it is told to `take` that, and heard of when it `begin`s and `runs`.
 
     file: it begins with the machine's memory, which it makes its own as it changes it. shared: what it shared with us. The same
     command, accelerator and QEMU saved it.
@@ -263,7 +264,9 @@ def _started(words: list[str], files: list[int], ram: int, shared: bytes, log: P
         stack.callback(_ended, process)
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
-        yield VirtualMachine(process, Monitor(ours), ways, log)
+        monitor = Monitor(ours)
+        monitor.begin()
+        yield VirtualMachine(process, monitor, ways, log)
 
 
 def _unplaced(state: bytes) -> bytes:

@@ -19,6 +19,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[socket.socket, Monit
     """QEMU's end of a conversation, and ours, which has little patience."""
     monkeypatch.setattr(qmp, "PATIENCE", 0.2)
     ours, theirs = socket.socketpair()
+    theirs.settimeout(5.0)
     with ours, theirs:
         yield theirs, Monitor(ours)
 
@@ -38,9 +39,28 @@ def say(far: socket.socket, *messages: Any) -> None:
 
 
 def test_a_conversation_begins_with_its_greeting(far: socket.socket, monitor: Monitor) -> None:
+    monitor.begin()
     say(far, {"QMP": {"version": {}}}, {"return": {}})
     monitor.greet()
     assert json.loads(far.recv(1000)) == {"execute": "qmp_capabilities", "arguments": {}}
+
+
+def test_what_it_is_told_before_it_greets_is_answered_when_it_does(far: socket.socket, monitor: Monitor) -> None:
+    monitor.begin()
+    monitor.tell("migrate-incoming", {"uri": "fd:5"})
+    say(far, {"QMP": {}}, {"return": {}}, {"return": {}}, {"event": "RESUME"}, {"return": {"status": "running"}})
+    monitor.greet()
+    assert [json.loads(line)["execute"] for line in far.recv(1000).splitlines()] == ["qmp_capabilities", "migrate-incoming"]
+    assert monitor.ask("query-status") == {"status": "running"}
+    assert monitor.event("RESUME") == {}
+
+
+def test_what_it_was_told_and_refuses_is_named(far: socket.socket, monitor: Monitor) -> None:
+    monitor.tell("migrate-incoming")
+    monitor.tell("cont")
+    say(far, {"error": {"class": "GenericError", "desc": "no such file"}})
+    with pytest.raises(MonitorError, match="refuses migrate-incoming: no such file"):
+        monitor.ask("query-status")
 
 
 def test_events_between_wait_until_they_are_asked_for(far: socket.socket, monitor: Monitor) -> None:

@@ -93,6 +93,18 @@ def test_one_that_only_others_may_change_is_copied(place: Path, monkeypatch: pyt
         open(f"/proc/self/fd/{found.file.fileno()}", "r+b").close()
 
 
+def test_who_reads_one_is_where_he_was_whatever_is_checked_meanwhile(place: Path) -> None:
+    snapshots.keep("one", AREAS)
+    # As somebody wrote to it, all of it is looked at.
+    os.utime(path(place))
+    with snapshots.opened("one") as found:
+        assert found is not None
+        with found.reader(2) as descriptor:
+            assert os.read(descriptor, 100) == AREAS[2][:100]
+            found.check()
+            assert os.read(descriptor, 4900) == AREAS[2][100:]
+
+
 def test_what_is_not_there_is_none(place: Path) -> None:
     assert read("one") is None
     snapshots.keep("one", AREAS)

@@ -4,6 +4,7 @@ Contract of such a module:
 
     begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> ContextManager[Coming]
 
+    ahead() -> ContextManager[None]          meanwhile there is what any of its machines takes: for who knows not yet which
     check(column: Column) -> None            raises KsemError for what no start could mend
     PRISTINE: bool                           whether each machine that it starts has a kernel to itself that nothing was run on
 
@@ -97,6 +98,8 @@ class Backend(Protocol):
     PRISTINE: bool
 
     def check(self, column: Column) -> None: ...
+
+    def ahead(self) -> AbstractContextManager[None]: ...
 
     def begun(self, column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
               say: Say) -> AbstractContextManager[Coming]: ...

@@ -20,6 +20,7 @@ from ksem.machine import AGENT, Machine, tail
 from ksem.model import Column, Kernel, KsemError, Say, Unavailable
 
 PRISTINE = False
+ahead = contextlib.nullcontext
 
 
 def begun(column: Column, kernel: Kernel, modules: frozenset[str], log: Path, say: Say) -> AbstractContextManager[Coming]:

@@ -1,9 +1,9 @@
 """Boots a kernel directly in QEMU, or restores it as it was once it had booted.
 
-Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `vm`, `qmp`, `snapshots`, `machine`, `model`,
-`cache`, `disks`. A machine is saved when it waits for a director: no case and nothing that runs one is in it yet, so that none
-of them ever means a boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another takes its
-place.
+Contract: the standard library, `bzimage`, `initramfs`, `kernel_modules`, `vm`, `directing`, `qmp`, `snapshots`, `machine`,
+`model`, `cache`, `disks`. A machine is saved when it waits for a director: no case and nothing that runs one is in it yet, so
+that none of them ever means a boot. A snapshot that cannot be used, for whatever reason, costs a boot and a line, and another
+takes its place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ksem import bzimage, cache, disks, initramfs, kernel_modules, snapshots, vm
+from ksem import bzimage, cache, directing, disks, initramfs, kernel_modules, snapshots, vm
 from ksem.backends import Coming, Running, Steps, coming
 from ksem.machine import GUEST
 from ksem.model import Column, Kernel, KsemError, Lost, Say
@@ -25,6 +25,7 @@ from ksem.qmp import MonitorError
 from ksem.vm import VirtualMachine
 
 PRISTINE = True
+ahead = directing.ahead
 # Seconds until a boot under KVM, which takes one, is given up for emulation.
 KVM_BOOT = 20.0
 # What a machine is kept as.
@@ -82,8 +83,6 @@ class _Plan:
                     raise
                 self.say(f"{accelerator} does not run this kernel ({loss.reason}): emulating")
                 continue
-            # First of all, so that it ends while its director does.
-            stack.callback(found.kill)
             if accelerator != candidates[0]:
                 # Not what the host lacks for any machine, as room for temporary files.
                 cache.set_boot_note("accelerator", accelerator)
@@ -118,22 +117,24 @@ class _Plan:
                     return None
                 if len(saved.areas) != len(AREAS):
                     raise snapshots.Damaged("it is no machine")
-                shared, devices = saved.area(AREAS.index("shared")), saved.areas[AREAS.index("devices")]
-                file = saved.file.fileno()
+                shared = saved.area(AREAS.index("shared"))
+                # QEMU reads on while we check.
+                file = attempt.enter_context(saved.reader(AREAS.index("devices")))
                 found = attempt.enter_context(vm.restored(file, shared, self.drives, accelerator, self.log))
+                found.take(file)
                 # All its modules are loaded.
-                direct = attempt.enter_context(found.director({}))
+                started = attempt.enter_context(found.director({}))()
+                attempt.callback(found.kill)
                 yield
                 # Before anything is believed of it.
                 saved.check()
                 told = json.loads(saved.area(AREAS.index("surroundings")))
                 found.machine.surroundings = told["surroundings"] if told["by"] == _asking() else None
-                found.begin()
-                os.lseek(file, devices[0], os.SEEK_SET)
-                found.go_on(file)
                 found.machine.lend(self.drives, found.plug)
-                started = direct()
                 yield
+                # Only now: QEMU does not say much while the machine is directed.
+                found.begin()
+                found.runs()
                 started()
                 stack.enter_context(attempt.pop_all())
         except _UNUSABLE as problem:
@@ -167,6 +168,7 @@ class _Plan:
                 interpreter = True
             elif not kept or self._keep(found, kept, modules):
                 direct = attempt.enter_context(found.director({} if kept else modules))
+                attempt.callback(found.kill)
                 found.machine.lend(self.drives, found.plug)
                 direct()()
                 stack.enter_context(attempt.pop_all())

@@ -31,6 +31,7 @@ from ksem.machine import Machine, tail
 from ksem.model import Column, Kernel, KsemError, Lost, Say, Unavailable, upstream_release
 
 PRISTINE = False
+ahead = contextlib.nullcontext
 PROGRAMS = {"vagrant": "vagrant", "ssh": "openssh-client"}
 # The last is python-vagrant's word for paused too.
 ABSENT, RUNNING, PAUSED = "not_created", "running", "saved"

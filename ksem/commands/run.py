@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ksem import against, catalog, compare, interrupts, matrix, renderers, runner, selection, store
+from ksem import against, backends, catalog, compare, interrupts, matrix, renderers, runner, selection, store
 from ksem.against import UNTESTED, Against
 from ksem.commands import _common
 from ksem.compare import Difference
@@ -107,33 +107,24 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     root = _common.root(options)
-    behaviours = catalog.behaviours(root)
     columns = _common.named_columns(root, options.columns, options.modules and options.modules.absolute())
-    if options.leaf and options.against is None:
-        raise KsemError("--leaf narrows what --against compares: name the evidence too")
-    _check_params(behaviours, options)
-    if not options.tx:
-        runner.check(columns)
-    elif options.n or options.against:
-        raise KsemError("--tx names the workers, which have no evidence to judge by: leave -n and --against out")
-    if options.mutate:
-        runner.check_mutants(columns, options.against is not None or options.repeat is not None)
-    if options.against:
-        Against(options.against, [column.name for column in columns])
     results = (options.results or root / "results").absolute()
-    witness = _Witness()
+    witness, plugins = _Witness(), []
     with contextlib.ExitStack() as stack:
-        begun = None
         # SIGTERM too is to take down what was begun.
         interrupts.heed(False)
-        if len(columns) == 1 and not options.tx and _is_certain(options.k, behaviours):
-            begun = _Begun(_begun(stack, options, root, behaviours, columns[0], results))
+        alone = len(columns) == 1 and not options.tx
+        if alone:
+            stack.enter_context(backends.backend(columns[0].backend).ahead())
+        behaviours = catalog.behaviours(root)
+        _check(options, behaviours, columns)
+        if alone and _is_certain(options.k, behaviours):
+            plugins.append(_Begun(_begun(stack, options, root, behaviours, columns[0], results)))
         # Only now, as it takes as long to import as QEMU to start.
         import pytest
-        if begun is not None:
-            begun.runner.go_on()
-        status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results),
-                             plugins=[witness, begun] if begun else [witness])
+        for one in plugins:
+            one.runner.go_on()
+        status = pytest.main(_pytest_arguments(options, root, behaviours, columns, results), plugins=[witness, *plugins])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         chosen = "".join(f" --params {one!r}" for one in options.params)
         raise KsemError(f"no case matches -k {options.k or ''!r}{chosen}: `ksem cases` lists the cases")
@@ -165,6 +156,21 @@ def _begun(stack: contextlib.ExitStack, options: argparse.Namespace, root: Path,
     stack.callback(begun.close)
     begun.begin()
     return begun
+
+
+def _check(options: argparse.Namespace, behaviours: list[catalog.Behaviour], columns: list[Column]) -> None:
+    """Raise KsemError for what keeps such a run from being anything, as far as that can be known at once."""
+    if options.leaf and options.against is None:
+        raise KsemError("--leaf narrows what --against compares: name the evidence too")
+    _check_params(behaviours, options)
+    if not options.tx:
+        runner.check(columns)
+    elif options.n or options.against:
+        raise KsemError("--tx names the workers, which have no evidence to judge by: leave -n and --against out")
+    if options.mutate:
+        runner.check_mutants(columns, options.against is not None or options.repeat is not None)
+    if options.against:
+        Against(options.against, [column.name for column in columns])
 
 
 def _check_params(behaviours: list[catalog.Behaviour], options: argparse.Namespace) -> None:

@@ -52,7 +52,9 @@ def main(channel: Channel, sources: Any) -> None:
     # Orphans of a case come to us, wherever we run, so that none can outlive its case.
     prctl(SET_CHILD_SUBREAPER, 1)
     arena = Beside()
-    answer = rehearse(arena)
+    # What Python builds at a first use, directors inherit instead of building it anew: under emulation that is most of what a
+    # child costs (page faults, 30 to 70 us each).
+    answer = rehearse(arena, _rehearsal)
     assert answer["status"] == "observed", answer
     # What is there now lives as long as we do: a child that looks for garbage in it would copy every page of it.
     gc.disable()
@@ -89,14 +91,10 @@ def serve(channel: Channel, agent: "Agent") -> None:
             channel.send({"unknown": sorted(request)})
 
 
-def rehearse(arena: Arena) -> Answer:
-    """Do once what every run does: what Python builds at a first use, directors inherit instead of building it anew.
-
-    Under emulation that is most of what a child costs (page faults, 30 to 70 us each). Where nothing but the machine is
-    emulated, it is the kernel's own code that is translated at its first use.
-    """
+def rehearse(arena: Arena, observe: Observe) -> Answer:
+    """Do once what every run does, and a case; what it saw."""
     before = block_signals()
-    answer = _observed(arena, {"deadline": 60.0, "params": {}}, _rehearsal)
+    answer = _observed(arena, {"deadline": 60.0, "params": {}}, observe)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     _text(answer)
     return answer

@@ -6,10 +6,12 @@ code: `observe` knows nothing of where it runs. The proxy is the parent of all p
 
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
 import resource
 import select
+import socket
 import struct
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence
@@ -41,12 +43,14 @@ from ksem.guest.executor import (
     over,
 )
 from ksem.guest.proxy import BASE, CALLS, DONE, MAILBOX, REST, TURN, WAIT
-from ksem.guest.wire import Channel
+from ksem.guest.wire import FIRST, Channel
 
 _KILL, _ACCESS, _NANOSLEEP, _CLOCK_GETTIME, _CLOCK_SETTIME, _IOCTL = 62, 21, 35, 228, 227, 16
 # linux/random.h, for random(4).
 _RNDADDENTROPY, _RNDRESEEDCRNG = 0x40085203, 0x5207
 _WNOHANG, _SIGCHLD, _SIGKILL = 1, 17, 9
+# Bytes of chance that a kernel gets: as many as its generator's key and some more.
+_ENTROPY = 64
 # Among what is ours in the arena: a time to wait of 0.5 ms, texts, what was read.
 _SHORT, _TEXT, _FOUND, _LENGTH = OWN + 32768, OWN + 32784, OWN + 36864, 28000
 # Where a piece of a file is while it is written: behind where a turn begins.
@@ -57,41 +61,62 @@ PATIENCE = 5.0
 LARGEST, ROOM = 4 << 20, 1 << 30
 
 
-def main(channel: Channel, sources: Any, memory: int, bell: int, gate: int, now: float, entropy: str,
-         modules: int, places: Dict[str, List[int]]) -> None:
+def main(channel: Channel, sources: Any, taking: int, names: Sequence[str], places: Dict[str, List[int]]) -> None:
     """Serve as an agent does.
 
-    memory: a descriptor of the arena. bell, gate: descriptors on which the proxy is heard, and let go on; to read from the
-    second never waits. now: seconds since 1970. entropy: chance, in hexadecimal digits. modules: a descriptor of what the
-    machine has no files for, and where in it each is, by the paths that they would have.
+    taking: a descriptor from which others can be taken, of these names. memory: the arena. bell, gate: on which the proxy is
+    heard, and let go on; to read from the second never waits. passing: the other end of that, QEMU's own. modules: what the
+    machine has no files for. log: for what a case prints. places: where among the modules each is, by the paths that they would
+    have. The machine may still be on its way.
     """
+    taken = _taken(taking, names)
+    for number in (1, 2):
+        os.dup2(taken["log"], number)
     # What a machine makes of us ends here, and not with the host's memory.
     resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))
-    arena = Outside(mmap.mmap(memory, SIZE), bell, gate)
-    arena.awake(now, bytes.fromhex(entropy))
+    arena = Outside(mmap.mmap(taken["memory"], SIZE), taken["bell"], taken["gate"], taken["passing"])
+    arena.awake()
+    modules = taken["modules"]
     content = memoryview(mmap.mmap(modules, 0, access=mmap.ACCESS_READ) if os.fstat(modules).st_size else b"")
     arena.files = {path: content[start:end] for path, (start, end) in places.items()}
     channel.send({"started": True})
-    # Whoever waits for us has something else to do for a moment. What comes of it, the first case will see too.
-    agent.rehearse(arena)
+    # The kernel's code is translated when it is first used: now, as whoever waits for us has something else to do for a moment.
+    # What goes wrong, the first case will see too.
+    agent.rehearse(arena, lambda bench: {})
     agent.serve(channel, agent.Agent(arena, sources))
+
+
+def _taken(taking: int, names: Sequence[str]) -> Dict[str, int]:
+    """The descriptors that we are handed, where whoever runs a case does not close them."""
+    with socket.socket(fileno=taking) as line:
+        _, ((_, _, data),), _, _ = line.recvmsg(1, socket.CMSG_LEN(4 * len(names)))
+    descriptors = struct.unpack("=%di" % len(names), data)
+    taken = {name: fcntl.fcntl(one, fcntl.F_DUPFD, FIRST) for name, one in zip(names, descriptors)}
+    for one in descriptors:
+        os.close(one)
+    return taken
 
 
 class Outside(Arena):
     """Of a director that the processes cannot see."""
 
-    def __init__(self, memory: Any, bell: int, gate: int) -> None:
-        self._bell, self._gate = bell, gate
+    def __init__(self, memory: Any, bell: int, gate: int, passing: int) -> None:
+        self._bell, self._gate, self._passing = bell, gate, passing
         struct.pack_into("=qq", memory, _SHORT, 0, 500000)
         # The proxy is root's, of a machine that is ours alone; what else there is to know it tells when it is awake.
         super().__init__(memory, BASE, Surroundings(0, 0, "", 0, 1, True))
         self._proxy = Task(self, MAILBOX, self.shared)
 
-    def awake(self, now: float, entropy: bytes) -> None:
+    def awake(self) -> None:
         """Tell the machine the time, give it chance of its own, and learn what it is.
 
         Otherwise all that are restored from one snapshot would live at the same moment, and draw the same random numbers.
         """
+        # Not before it is there, which may take a while.
+        self._made([])
+        # When QEMU opened its lines, it asked not to be kept waiting, and that what it writes be put together.
+        fcntl.fcntl(self._passing, fcntl.F_SETFL, os.O_DIRECT)
+        now, entropy = time.time(), os.urandom(_ENTROPY)
         time_of_day, pool = self.base + _FOUND, self.base + _FOUND + 16
         struct.pack_into("=qq", self.memory, _FOUND, int(now), int(now % 1 * 1e9))
         # struct rand_pool_info: how many bits of it count, how many bytes there are, the bytes.
@@ -255,7 +280,8 @@ class Outside(Arena):
         """Let the proxy see a state. It looks before it goes through the gate: one that is not there yet need not wait."""
         struct.pack_into("=I", self.memory, MAILBOX, state)
         with contextlib.suppress(BlockingIOError):
-            os.read(self._gate, 1)
+            # One, but for what came before the gate was one.
+            os.read(self._gate, mmap.PAGESIZE)
 
     def _heard(self, patience: Optional[float]) -> None:
         """Wait until the proxy has done what it was told."""

@@ -21,6 +21,8 @@ from typing import Any, Optional
 
 # 5: a greeting tells no more of a proxy, as 4 did. 2: pieces are bytes. 1: the first, in base64.
 PROTOCOL = 5
+# Descriptors that an agent leaves alone when it closes what it was left with; the two before them are its line.
+FIRST = 252
 PIECE = 16384
 LIMIT = 8 << 20
 LEVEL = 2

@@ -165,7 +165,7 @@ class Rung:
         os.write(ringing, b"!" * 60_000)
         os.close(ringing)
         self.memory[MAILBOX:MAILBOX + 4] = self._state.to_bytes(4, "little")
-        outside = Outside(self.memory, self._bell, -1)
+        outside = Outside(self.memory, self._bell, -1, -1)
         outside._do = lambda state: self._do(outside)  # type: ignore[method-assign]
         return outside
 
