@@ -11,6 +11,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from ksem import catalog, matrix, store
 from ksem.catalog import Behaviour
@@ -65,9 +66,9 @@ def show_table(rows: Sequence[tuple[str, ...]]) -> None:
         show("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip(), "\n")
 
 
-def named_columns(project: Path, names: Iterable[str], modules: Path | None = None) -> list[Column]:
-    """The columns of these names; without any, those that the catalogue has for every run."""
-    columns = catalog.columns(project, names or [entry.name for entry in catalog.entries(project) if entry.default], modules)
+def named_columns(project: Path, names: Iterable[str], *how: Any) -> list[Column]:
+    """The columns of these names; without any, those that the catalogue has for every run. how: as for `catalog.columns`."""
+    columns = catalog.columns(project, names or [entry.name for entry in catalog.entries(project) if entry.default], *how)
     if not columns:
         raise KsemError("vms/catalog.toml names no column: name one (`ksem run local`)")
     return columns

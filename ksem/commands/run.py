@@ -107,7 +107,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     root = _common.root(options)
-    columns = _common.named_columns(root, options.columns, options.modules and options.modules.absolute())
+    columns = _common.named_columns(root, options.columns, options.modules and options.modules.absolute(),
+                                    options.boot_deadline, options.keep, options.cold)
     results = (options.results or root / "results").absolute()
     witness, plugins = _Witness(), []
     with contextlib.ExitStack() as stack:
@@ -119,7 +120,7 @@ def _run(options: argparse.Namespace) -> int:
         behaviours = catalog.behaviours(root)
         _check(options, behaviours, columns)
         if alone and _is_certain(options.k, behaviours):
-            plugins.append(_Begun(_begun(stack, options, root, behaviours, columns[0], results)))
+            plugins.append(_Begun(_begun(stack, options, behaviours, columns[0], results)))
         # Only now, as it takes as long to import as QEMU to start.
         import pytest
         for one in plugins:
@@ -146,11 +147,9 @@ def _is_certain(expression: str | None, behaviours: Iterable[catalog.Behaviour])
     return expression is None or any(expression in behaviour.name for behaviour in behaviours)
 
 
-def _begun(stack: contextlib.ExitStack, options: argparse.Namespace, root: Path, behaviours: list[catalog.Behaviour],
-           column: Column, results: Path) -> Runner:
+def _begun(stack: contextlib.ExitStack, options: argparse.Namespace, behaviours: list[catalog.Behaviour], column: Column,
+           results: Path) -> Runner:
     """The runner of the only column, its machine on its way."""
-    modules = options.modules and options.modules.absolute()
-    column, = catalog.columns(root, [column.name], modules, options.boot_deadline, options.keep, options.cold)
     say: Say = (lambda line: None) if options.quiet else _common.say
     begun = Runner(column, behaviours, results / "logs", say, options.isolate)
     stack.callback(begun.close)
