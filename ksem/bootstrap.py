@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import subprocess
+import time
 from collections.abc import Collection, Iterator
 from typing import IO
 
@@ -85,10 +86,11 @@ def agent(command: list[str], errors: IO[bytes] | None, patience: float, inherit
     finally:
         # Its line closes: the agent ends the case at hand, with all its processes, and then itself.
         process.stdin.close()
+        end = time.monotonic() + patience
         try:
             # Its own line ends with it; to wait with a timeout is to look now and then, up to 50 ms apart.
             select.select([process.stdout], [], [], patience)
-            process.wait(timeout=patience)
+            process.wait(timeout=max(0.0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

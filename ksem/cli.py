@@ -46,6 +46,8 @@ def _first(words: Sequence[str]) -> str | None:
     for word in left:
         if not word.startswith("-"):
             return word
+        if word in ("-h", "--help"):
+            return None
         # As argparse has it, options may be cut short.
         if len(word) > 2 and "--project".startswith(word):
             next(left, None)

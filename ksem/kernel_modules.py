@@ -14,6 +14,7 @@ import marshal
 import os
 import stat
 import struct
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from ksem.model import KsemError
 _SIGNED, _SIGNATURE = b"~Module signature appended~\n", 12
 # Elf64_Ehdr, and where a Elf64_Shdr has sh_offset and sh_size (elf(5)).
 _HEADER, _PLACE, _PLACE_AT = struct.Struct("<16sHHIQQQIHHHHHH"), struct.Struct("<QQ"), 24
+# Nanoseconds for which a directory is not to have changed before anything is noted of it.
+SETTLED = 20_000_000
 Files = tuple[dict[str, bytes], dict[str, list[str]]]
 
 
@@ -42,7 +45,7 @@ def files(directory: Path, wanted: Iterable[str]) -> Files:
 def key(directory: Path, wanted: Iterable[str]) -> str:
     """What tells the modules of a directory from others: what is wanted, how that is chosen, and the files that it took."""
     names = sorted(set(wanted))
-    with contextlib.suppress(KsemError, OSError, ValueError, TypeError):
+    with contextlib.suppress(KsemError, OSError, ValueError, TypeError, RecursionError):
         noted = json.loads((cache.directory("modules") / _note(directory, names)).read_text())
         # Of a directory that was not there, nothing was noted.
         if noted and noted == {path: _status(directory / path) for path in noted}:
@@ -55,11 +58,14 @@ def _made(directory: Path, names: list[str]) -> tuple[Files, dict[str, list[int]
 
     The latter are, by their paths, all directories, as their times tell whether there are other files, and what was read.
     """
+    began = time.time_ns()
     seen = {os.path.relpath(place, directory): _status(place) for place, _, _ in os.walk(directory)}
+    # A clock that stamps files may stand still for 10 ms: what changes again in the same moment would not be seen.
+    settled = all(max(status[0], status[3]) + SETTLED < began for status in seen.values())
 
     def read(path: Path) -> bytes:
         # First, so that what changes meanwhile is noticed.
-        seen[str(path.relative_to(directory))] = _status(path)
+        seen.setdefault(str(path.relative_to(directory)), _status(path))
         return initramfs.decompressed(path)
 
     found = initramfs.module_files(directory, names, read)
@@ -67,20 +73,21 @@ def _made(directory: Path, names: list[str]) -> tuple[Files, dict[str, list[int]
         place = cache.directory("modules")
         data = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(marshal.dumps(found))
         cache.write_atomically(place / _key(names, seen), data)
-        cache.write_atomically(place / _note(directory, names), json.dumps(seen).encode())
+        if settled:
+            cache.write_atomically(place / _note(directory, names), json.dumps(seen).encode())
     return found, seen
 
 
 def _status(path: Path | str) -> list[int]:
-    """Size and time of a file; of a directory its time alone."""
+    """What changes when a file does, first of all its time; and of what is no directory its size."""
     found = os.stat(path)
-    return [found.st_mtime_ns] if stat.S_ISDIR(found.st_mode) else [found.st_mtime_ns, found.st_size]
+    size = [] if stat.S_ISDIR(found.st_mode) else [found.st_size]
+    return [found.st_mtime_ns, found.st_dev, found.st_ino, found.st_ctime_ns, *size]
 
 
 def _key(names: list[str], seen: Mapping[str, list[int]]) -> str:
-    """Directories do not count: another file in them need not be one of these."""
-    read = sorted((path, status) for path, status in seen.items() if len(status) > 1)
-    return _digest(names, read)
+    """By the times and sizes of files; another one in a directory need not be one of these, and elsewhere they are the same."""
+    return _digest(names, sorted((path, status[0], status[4]) for path, status in seen.items() if len(status) > 4))
 
 
 def _note(directory: Path, names: list[str]) -> str:

@@ -193,8 +193,13 @@ class VirtualMachine:
             said = self._complaint() if self._process.returncode == 1 else []
             raise Lost(": ".join([str(error), *said])[:WIDEST], self.last_words()) from error
 
+    def greet(self) -> None:
+        """Begin the conversation with QEMU, which need not have started."""
+        with self._lost():
+            self._monitor.begin()
+
     def begin(self) -> None:
-        """Hear that QEMU has started."""
+        """Hear that it has."""
         with self._lost():
             self._monitor.greet()
 
@@ -264,9 +269,9 @@ def _started(words: list[str], files: list[int], ram: int, shared: bytes, log: P
         stack.callback(_ended, process)
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
-        monitor = Monitor(ours)
-        monitor.begin()
-        yield VirtualMachine(process, monitor, ways, log)
+        found = VirtualMachine(process, Monitor(ours), ways, log)
+        found.greet()
+        yield found
 
 
 def _unplaced(state: bytes) -> bytes:

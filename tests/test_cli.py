@@ -202,9 +202,16 @@ def test_a_stream_that_is_closed_is_one_that_goes_nowhere(closed: str, status: i
 
 
 def test_what_is_registered_for_the_end_is_done_and_the_status_is_kept() -> None:
-    program = "import atexit, sys, ksem.__main__ as it; atexit.register(print, 'done'); sys.argv[1:] = ['cite']; it.main()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    program = "import atexit, ksem.__main__ as it; atexit.register(print, 'done'); it.main()"
+    done = subprocess.run([sys.executable, "-c", program, "cite", "no.such"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "done\n")
+
+
+def test_help_lists_all_commands_whatever_follows(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["-h", "cases"])
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in commands.names())
 
 
 @pytest.mark.parametrize("options", [(), ("--project", "fetch"), ("--proj", "fetch"), ("--project=fetch",)])

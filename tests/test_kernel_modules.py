@@ -6,6 +6,7 @@ import lzma
 import os
 import shutil
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,15 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "modules/kernel/fs/overlay.ko.xz"
     path.parent.mkdir(parents=True)
     path.write_bytes(lzma.compress(CONTENT))
-    return tmp_path / "modules"
+    return settled(tmp_path / "modules")
+
+
+def settled(modules: Path) -> Path:
+    """The same, once its directories are as old as what is noted has to be."""
+    newest = max(os.stat(place).st_ctime_ns for place, _, _ in os.walk(modules))
+    while time.time_ns() <= newest + kernel_modules.SETTLED:
+        pass
+    return modules
 
 
 @pytest.fixture
@@ -58,26 +67,59 @@ def test_a_module_that_was_built_again_is_unpacked_again(modules: Path) -> None:
     assert kernel_modules.files(modules, ["overlay"])[0] == {"overlay": CONTENT.replace(b"GPL", b"MIT")}
 
 
-def test_a_module_that_was_not_read_may_change_and_one_that_is_new_may_not(modules: Path, unpacked: list[Path]) -> None:
+def test_a_module_that_was_not_read_may_change(modules: Path, unpacked: list[Path]) -> None:
     other = modules / "kernel/fs/xfs.ko.xz"
     other.write_bytes(lzma.compress(CONTENT))
-    before = kernel_modules.key(modules, ["overlay"])
+    before = kernel_modules.key(settled(modules), ["overlay"])
     other.write_bytes(b"another, that cannot even be read")
     assert kernel_modules.key(modules, ["overlay"]) == before
     assert len(unpacked) == 1
-    (modules / "kernel/new.ko.xz").write_bytes(lzma.compress(CONTENT))
-    (modules / "kernel/fs/overlay.ko.xz").write_bytes(lzma.compress(CONTENT.replace(b"depends=", b"depends=new")))
-    assert kernel_modules.files(modules, ["overlay"])[1] == {"overlay": ["new", "overlay"]}
 
 
-def test_a_module_that_was_missing_and_comes_is_found(modules: Path) -> None:
-    before = kernel_modules.key(modules, ["overlay", "xfs"]), kernel_modules.key(modules / "later", ["overlay"])
-    (modules / "xfs.ko.xz").write_bytes(lzma.compress(CONTENT))
+@pytest.mark.parametrize("below", [".", "kernel", "kernel/fs", "kernel/drivers"])
+def test_a_module_that_comes_later_is_found(modules: Path, below: str) -> None:
+    wanted = ["overlay", "xfs"]
+    before = kernel_modules.key(modules, wanted)
+    (modules / below).mkdir(exist_ok=True)
+    (modules / below / "xfs.ko.xz").write_bytes(lzma.compress(CONTENT))
+    assert kernel_modules.key(modules, wanted) != before
+    assert list(kernel_modules.files(modules, wanted)[1]) == wanted
+
+
+def test_a_directory_that_comes_later_is_found(modules: Path) -> None:
+    before = kernel_modules.key(modules / "later", ["overlay"])
     (modules / "later").mkdir()
     (modules / "later" / "overlay.ko.xz").write_bytes(lzma.compress(CONTENT))
-    assert before[0] != kernel_modules.key(modules, ["overlay", "xfs"])
-    assert before[1] != kernel_modules.key(modules / "later", ["overlay"])
-    assert kernel_modules.files(modules / "later", ["overlay"])[0] == {"overlay": CONTENT}
+    assert kernel_modules.key(modules / "later", ["overlay"]) != before
+
+
+@pytest.mark.parametrize("how", ["renamed", "linked"])
+def test_another_directory_with_the_same_times_is_another(modules: Path, tmp_path: Path, how: str) -> None:
+    """As where all files are given one time, to be the same wherever they are built."""
+    other, place = tmp_path / "other", tmp_path / "place"
+    shutil.copytree(modules, other)
+    (other / "kernel/fs/xfs.ko.xz").write_bytes(lzma.compress(CONTENT))
+    for path in [modules, *modules.rglob("*"), other, *other.rglob("*")]:
+        os.utime(path, ns=(1, 1))
+    settled(modules), settled(other)
+    wanted, found = ["overlay", "xfs"], []
+    for directory in (modules, other):
+        if how == "linked":
+            place.unlink(missing_ok=True)
+            place.symlink_to(directory)
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+            directory.rename(place)
+        found.append(sorted(kernel_modules.files(place, wanted)[0]))
+    assert found == [["overlay"], ["overlay", "xfs"]]
+
+
+def test_nothing_is_noted_of_what_just_changed(modules: Path, tmp_path: Path) -> None:
+    (modules / "new").mkdir()
+    now = os.stat(modules).st_ctime_ns
+    kernel_modules.key(modules, ["overlay"])
+    late = time.time_ns() > now + kernel_modules.SETTLED
+    assert late or cached(tmp_path, noted=True) == []
 
 
 def test_the_same_modules_elsewhere_are_the_same(modules: Path, tmp_path: Path) -> None:
@@ -85,7 +127,8 @@ def test_the_same_modules_elsewhere_are_the_same(modules: Path, tmp_path: Path) 
     assert kernel_modules.key(modules, ["overlay"]) == kernel_modules.key(tmp_path / "copy", ["overlay"])
 
 
-@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"[1]", b"7", b"{}", b'{"\\u0000": 1}', b'{"kernel": []}', b"\xff"])
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"[1]", b"7", b"{}", b'{"\\u0000": 1}', b'{"kernel": []}', b"\xff",
+                                  b"[" * 100_000])
 def test_a_note_that_is_damaged_is_made_again(modules: Path, tmp_path: Path, note: bytes) -> None:
     before = kernel_modules.key(modules, ["overlay"])
     path, = cached(tmp_path, noted=True)

@@ -42,17 +42,22 @@ def test_what_was_seen_before_is_not_what_a_run_saw_that_could_not_have_the_colu
 
 
 @pytest.mark.parametrize(("where", "text"), [
-    ("", ""), ("", "--lf --junitxml=report.xml"), ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = "--lf -n 2"\n'),
-    ("pytest.ini", "[pytest]\naddopts = --doctest-modules --stepwise\n")])
+    ("", ""), ("", "--lf --junitxml=report.xml"),
+    ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = "--lf -n 2"\n'),
+    ("pytest.ini", "[pytest]\naddopts = --doctest-modules --stepwise\n"),
+    ("../pytest.ini", "[pytest]\naddopts = --lf\n"), ("setup.cfg", "[tool:pytest]\nrequired_plugins = pytest-xdist\n"),
+    ("tox.ini", "[pytest]\ncache_dir = .pytest_cache\n"),
+    ("conftest.py", "def pytest_configure(config):\n    assert config.cache and config.getoption('numprocesses') is None\n")])
 def test_what_a_project_asks_of_pytest_is_understood(where: str, text: str, tmp_path: Path) -> None:
     """Plugins are left out for speed alone, and never where somebody may mean one."""
-    made = project(tmp_path, {"area/thing": CASE_TEXT}, '[local]\nbackend = "local"\nkernel = "host"\n')
+    (tmp_path / "project").mkdir()
+    made = project(tmp_path / "project", {"area/thing": CASE_TEXT}, '[local]\nbackend = "local"\nkernel = "host"\n')
     if where:
         (made / where).write_text(text)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment |= {"PYTEST_ADDOPTS": text} if text and not where else {}
     ran = subprocess.run([sys.executable, "-m", "ksem", "--project", str(made), "run", "local"], env=environment, check=False,
-                         capture_output=True, text=True)
+                         capture_output=True, text=True, cwd=made)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "2 passed" in ran.stdout
     assert (made / ".pytest_cache").exists() == bool(text)

@@ -123,8 +123,9 @@ class _Plan:
                 found = attempt.enter_context(vm.restored(file, shared, self.drives, accelerator, self.log))
                 found.take(file)
                 # All its modules are loaded.
-                started = attempt.enter_context(found.director({}))()
+                direct = attempt.enter_context(found.director({}))
                 attempt.callback(found.kill)
+                started = direct()
                 yield
                 # Before anything is believed of it.
                 saved.check()

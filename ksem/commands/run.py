@@ -34,6 +34,8 @@ UNASKED = ("hypothesispytest", "cacheprovider", "stepwise", "doctest", "pastebin
 XDIST = ("xdist", "xdist.looponfail")
 # Where pytest may find options beside ours.
 CONFIGURATION = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+_ABOUT_PLUGINS = re.compile("addopts|required_plugins|cache_dir|doctest_|looponfailroots|tmp_path_retention")
+_CODE = re.compile(r"^\s*(import|from|def|pytest_plugins)\b", re.MULTILINE)
 HELP = "run cases, store what was seen, print the matrix"
 
 
@@ -229,9 +231,14 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
 
 
 def _speaks_to_pytest(root: Path) -> bool:
-    """Whether somebody else gives pytest options, which may be those of any plugin."""
-    texts = (path.read_text(errors="replace") for name in CONFIGURATION if (path := root / name).is_file())
-    return bool(os.environ.get("PYTEST_ADDOPTS")) or any("addopts" in text for text in texts)
+    """Whether somebody else tells pytest what may be about any plugin."""
+    if os.environ.get("PYTEST_ADDOPTS") or os.environ.get("PYTEST_PLUGINS"):
+        return True
+    for name, says in [*((name, _ABOUT_PLUGINS) for name in CONFIGURATION), ("conftest.py", _CODE)]:
+        for path in (directory / name for directory in (root, *root.parents)):
+            if path.is_file() and says.search(path.read_text(errors="replace")):
+                return True
+    return False
 
 
 def _with_problems(evidence: Iterable[Evidence], columns: Iterable[Column], problems: Mapping[str, Unavailable],
