@@ -6,15 +6,21 @@ would change it.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ksem import cache, disks, vm
 from ksem.guest import disks as inside
+from ksem.guest import syscalls
 from ksem.guest.beside import Beside
-from ksem.guest.executor import Task
+from ksem.guest.executor import Dead, Task
 from ksem.model import KsemError, Unavailable
 
 
@@ -38,6 +44,32 @@ def test_an_image_is_made_once_and_only_for_what_lives_on_a_disk(made: Path) -> 
     assert first["ext4"].read_text() == "ext4"
     assert (made / "log").read_text() == "made\n"
     assert [path.name for path in made.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterable[str | None]], tuple[str | None, int]]:
+    """Attaches a disk whose mounts end so: what that says, and how often the clock was waited for."""
+    def attached(errors: Iterable[str | None]) -> tuple[str | None, int]:
+        outcomes, ticks = iter(errors), []
+        monkeypatch.setattr(inside, "found", lambda arena, name: "nvme0n1")
+        monkeypatch.setattr(syscalls, "execute",
+                            lambda task, call, given: (0, next(outcomes) if call == "mount" else None))
+        arena: Any = SimpleNamespace(read=lambda path: "{}", keep=lambda path: None, tick=lambda: ticks.append(1),
+                                     process=lambda: contextlib.nullcontext(None))
+        return inside.attach(arena, "ext4"), len(ticks)
+    return attached
+
+
+def test_a_disk_that_is_seen_before_it_can_be_opened_is_waited_for(mounted: Callable[..., tuple[str | None, int]]) -> None:
+    assert mounted(["ENXIO", "ENXIO", None]) == (None, 2)
+    assert mounted(["EINVAL"]) == ("mounting the disk with a filesystem ext4 failed with EINVAL", 0)
+
+
+def test_a_disk_that_never_can_be_opened_is_no_verdict(mounted: Callable[..., tuple[str | None, int]],
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inside, "PATIENCE", 0.0)
+    with pytest.raises(Dead, match="ext4 cannot be opened"):
+        mounted(itertools.repeat("ENXIO"))
 
 
 def test_zeros_take_no_room(made: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Optional, Sequence
 
 from ksem.guest import modules, readers, syscalls
 from ksem.guest.case import Broken
-from ksem.guest.executor import Arena, Outcome, Step, Task
+from ksem.guest.executor import Arena, Dead, Outcome, Step, Task
 from ksem.guest.flags import MNT, errno_name
 
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
@@ -41,13 +41,29 @@ def attach(arena: Arena, name: str) -> Optional[str]:
     with arena.process() as task:
         syscalls.execute(task, "symlink", [there, device(name)])
         syscalls.execute(task, "mkdir", [place, 0o700])
-        _, error = syscalls.execute(task, "mount", [device(name), place, name, 0, None])
+        error = _mount(arena, task, name, place)
         if error is None:
             # Never closed: as long as it is open, the filesystem stays alive, though mounted nowhere.
             arena.keep(place)
             syscalls.execute(task, "umount2", [place, MNT.DETACH])
         syscalls.execute(task, "rmdir", [place])
     return error and "mounting the disk with a filesystem %s failed with %s" % (name, error)
+
+
+def _mount(arena: Arena, task: Task, name: str, place: str) -> Optional[str]:
+    """Mount the disk with that filesystem: None, or the errno's name.
+
+    A disk is to be seen before it can be opened: the kernel makes its device known (device_add()) some way before the disk
+    belongs to it (bdev_add()), both in device_add_disk() of block/genhd.c. Raises Dead when it never can be.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        _, error = syscalls.execute(task, "mount", [device(name), place, name, 0, None])
+        if error != "ENXIO":
+            return error
+        if time.monotonic() > end:
+            raise Dead("the disk with a filesystem %s cannot be opened" % name)
+        arena.tick()
 
 
 def found(arena: Arena, name: str) -> Optional[str]:
