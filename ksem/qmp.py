@@ -57,6 +57,9 @@ class Monitor:
             # A descriptor goes with the first byte.
             sent = socket.send_fds(self._socket, [text], list(descriptors)) if descriptors else 0
             self._socket.sendall(text[sent:])
+        except (BrokenPipeError, ConnectionResetError):
+            # Whoever waits for the answer hears how it ended.
+            pass
         except OSError as error:
             raise MonitorError(f"QEMU does not listen: {error}") from None
         self._owed.append(command)

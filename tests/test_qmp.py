@@ -101,6 +101,13 @@ def test_who_is_gone_is_an_error(far: socket.socket, monitor: Monitor) -> None:
         monitor.ask("query-status")
 
 
+def test_who_is_gone_before_anything_is_said_ended_the_conversation(far: socket.socket, monitor: Monitor) -> None:
+    far.close()
+    monitor.begin()
+    with pytest.raises(MonitorError, match="ended the conversation"):
+        monitor.greet()
+
+
 def test_nothing_is_waited_for_in_vain(far: socket.socket, monitor: Monitor) -> None:
     with pytest.raises(MonitorError, match="says nothing"):
         monitor.event("RESUME")

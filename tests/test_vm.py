@@ -18,6 +18,7 @@ from ksem import backends, catalog, kernels, vm
 from ksem.backends import qemu
 from ksem.machine import Request
 from ksem.model import Lost
+from ksem.qmp import Monitor, MonitorError
 from ksem.vm import VirtualMachine
 
 PRINTS = """
@@ -73,6 +74,15 @@ def test_a_machine_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytes
     kernel = kernels.source_of(column).resolve(column, print)
     with pytest.raises(Lost, match=r"QEMU ended the conversation: .*: No such file or directory"), \
             backends.machine(qemu, column, kernel, frozenset(["xfs"]), tmp_path / "console.log", print):
+        pass
+
+
+def test_a_machine_that_cannot_be_spoken_to_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deaf(monitor: Monitor) -> None:
+        raise MonitorError("QEMU does not listen")
+
+    monkeypatch.setattr(Monitor, "begin", deaf)
+    with pytest.raises(Lost, match="does not listen"), vm.booted(b"", b"", {}, "tcg", tmp_path / "console.log"):
         pass
 
 
