@@ -11,7 +11,7 @@ import select
 import subprocess
 import time
 from collections.abc import Collection, Iterator
-from typing import IO
+from typing import IO, NamedTuple
 
 from ksem.guest.wire import Channel
 from ksem.machine import GUEST
@@ -54,6 +54,13 @@ os._exit(0)
 """
 
 
+class Agent(NamedTuple):
+    """The line to an agent, and its process on this host."""
+
+    channel: Channel
+    process: subprocess.Popen[bytes]
+
+
 def program() -> str:
     """The text of a Python program that becomes an agent."""
     names = ("wire", "loader")
@@ -71,8 +78,8 @@ def beside(main: str) -> str:
 
 
 @contextlib.contextmanager
-def agent(command: list[str], errors: IO[bytes] | None, patience: float, inherited: Collection[int] = ()) -> Iterator[Channel]:
-    """A command that runs the program, in a session of its own so that Ctrl-C reaches it through us; the line to its agent.
+def agent(command: list[str], errors: IO[bytes] | None, patience: float, inherited: Collection[int] = ()) -> Iterator[Agent]:
+    """A command that runs the program, in a session of its own so that Ctrl-C reaches it through us.
 
     errors: where it says what is wrong; None for where we do. patience: seconds that it may take to end. inherited: descriptors
     that it is to have, under the same numbers.
@@ -82,7 +89,7 @@ def agent(command: list[str], errors: IO[bytes] | None, patience: float, inherit
     assert process.stdin
     assert process.stdout
     try:
-        yield Channel(process.stdout.fileno(), process.stdin.fileno())
+        yield Agent(Channel(process.stdout.fileno(), process.stdin.fileno()), process)
     finally:
         # Its line closes: the agent ends the case at hand, with all its processes, and then itself.
         process.stdin.close()

@@ -9,7 +9,9 @@ import contextlib
 import fcntl
 import itertools
 import os
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 
 from ksem import bootstrap
 from ksem.guest.modules import DIRECTORY
-from ksem.guest.wire import FIRST, Channel
+from ksem.guest.wire import FIRST
 from ksem.machine import DIRECTOR, Machine
 
 # Has a director direct, and gives what sees that it does.
@@ -25,13 +27,15 @@ Direct: TypeAlias = Callable[[], Callable[[], None]]
 
 
 class _Waiting(NamedTuple):
-    """An agent that has no machine yet: the line to it, where it is handed descriptors, and what it calls its end of that."""
+    """An agent that has no machine yet; where it is handed descriptors, and what it calls its end of that."""
 
-    channel: Channel
+    agent: bootstrap.Agent
     handing: socket.socket
     taking: int
 
 
+# Seconds that one may take to end that is said to be gone.
+ENDING = 0.5
 # Those that were started ahead, with what ends them: whoever takes one does.
 _AHEAD: list[tuple[contextlib.ExitStack, _Waiting]] = []
 
@@ -68,7 +72,7 @@ def director(machine: Machine, ways: Mapping[str, int], modules: Mapping[str, by
             handed = {**ways, "modules": content.fileno(), "log": errors.fileno()}
             socket.send_fds(waiting.handing, [b"!"], list(handed.values()))
         given = {"taking": waiting.taking, "names": list(handed), "places": _places(modules)}
-        yield lambda: machine.directed_by(waiting.channel, given)
+        yield lambda: machine.directed_by(waiting.agent.channel, given, lambda: _fate(waiting.agent.process))
 
 
 @contextlib.contextmanager
@@ -80,6 +84,16 @@ def _waiting() -> Iterator[_Waiting]:
         stack.callback(os.close, taking)
         command = [sys.executable, "-IS", "-c", bootstrap.beside(DIRECTOR)]
         yield _Waiting(stack.enter_context(bootstrap.agent(command, None, patience=5.0, inherited=[taking])), ours, taking)
+
+
+def _fate(process: subprocess.Popen[bytes]) -> str:
+    """What somebody did to a director; nothing where it is well, or ended by itself, as one does whose machine is gone."""
+    try:
+        status = process.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return "the director was stopped" if state in "Tt" else ""
+    return f"the director was killed by {signal.Signals(-status).name}" if status < 0 else ""
 
 
 def _places(modules: Mapping[str, bytes]) -> dict[str, tuple[int, int]]:

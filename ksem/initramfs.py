@@ -240,10 +240,13 @@ def modinfo(module: bytes, key: str) -> list[str]:
 
 
 def decompressed(path: Path) -> bytes:
-    """A module's content. Raises KsemError for a compression that is not read here."""
+    """A module's content. Raises KsemError for one that is damaged, or compressed as is not read here."""
     data = path.read_bytes()
     if path.suffix == ".xz":
-        return lzma.decompress(data)
+        try:
+            return lzma.decompress(data)
+        except lzma.LZMAError as error:
+            raise KsemError(f"{path}: is damaged ({error}): install the kernel's modules anew") from None
     if path.suffix == ".ko":
         return data
     raise KsemError(f"{path}: modules compressed as {path.suffix} are not read: decompress them, or use .ko or .ko.xz")

@@ -130,6 +130,8 @@ class Machine:
         self._known: dict[str, Any] | None = None
         # What environment() answered when the machine was saved: to ask takes an emulated one as long as a case does.
         self.surroundings: dict[str, Any] | None = None
+        # What befell its director, where that is not the machine's doing.
+        self.director: Callable[[], str] = str
         # Disks by the names of their filesystems, and what plugs them in.
         self._disks: list[str] = []
         self._plug: Callable[[Collection[str]], None] = lambda names: None
@@ -146,11 +148,12 @@ class Machine:
         self._same = greeting.get("magic") == importlib.util.MAGIC_NUMBER.hex()
         return self._begun({} if beside else guest_modules(self._same), AGENT)
 
-    def directed_by(self, channel: wire.Channel, given: Mapping[str, Any]) -> Callable[[], None]:
+    def directed_by(self, channel: wire.Channel, given: Mapping[str, Any], fate: Callable[[], str]) -> Callable[[], None]:
         """Have all be done by an agent beside us, in this very Python, once it has started; what this gives sees that it has.
 
-        given: what it is to start with.
+        given: what it is to start with. fate: what somebody else did to it, if so.
         """
+        self.director = fate
         self._agent = Conversation(channel, self._agent.last_words, "director")
         self._same = True
         begun = self._begun({}, DIRECTOR, given=given)

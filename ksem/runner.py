@@ -242,6 +242,10 @@ class Runner:
                 # This host's disk is full, or a file is not ours: what surrounds a machine is files.
                 self._failure = Unavailable(f"{self.column.name}: {_described_error(problem)}")
                 raise self._failure from problem
+            except Exception as problem:
+                # A mistake of ours: pytest would show none of it, and the matrix what was seen of the column before.
+                self._failure = Unavailable(f"{self.column.name}: cannot be started: {type(problem).__name__}: {problem}")
+                raise self._failure from problem
         return self._running
 
     def _coming(self, kernel: Kernel) -> backends.Coming:

@@ -93,6 +93,9 @@ class Kept:
             for start, end in zip([0, *map(sum, self.stretches)], begins, strict=True):
                 if any(view[place:place + size] != bytes(size) for place, size in _data(descriptor, start, end)):
                     raise Damaged("it has something where nothing was")
+        with contextlib.suppress(OSError):
+            # It need not be looked into again.
+            os.utime(descriptor, ns=(time.time_ns(), self.written))
 
 
 def name(label: str, parts: Iterable[bytes]) -> str:
@@ -124,6 +127,12 @@ def opened(kept: str) -> Iterator[Kept | None]:
             # What a limit goes by; reading does not always change a file's times.
             os.utime(file.fileno(), ns=(time.time_ns(), os.fstat(file.fileno()).st_mtime_ns))
         yield found
+
+
+def doubt(kept: str) -> None:
+    """Have all of a machine be checked before it is used again: one that was restored from it died."""
+    with contextlib.suppress(OSError, KsemError):
+        os.utime(_path(kept))
 
 
 def _read(file: io.FileIO) -> Kept:

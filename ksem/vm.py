@@ -109,7 +109,7 @@ class VirtualMachine:
             status = self._process.wait(ENDING)
         except subprocess.TimeoutExpired:
             state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-            return "QEMU was stopped" if state in "Tt" else "the machine hangs"
+            return "QEMU was stopped" if state in "Tt" else self.machine.director() or "the machine hangs"
         if status < 0:
             return f"QEMU was killed by {signal.Signals(-status).name}"
         return f"QEMU failed with status {status}" if status else "the machine ended"

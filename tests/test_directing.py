@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -84,6 +85,22 @@ def test_what_it_says_is_in_the_log_of_its_machine(ways: Mapping[str, int], tmp_
         direct()()
     assert "the machine is gone" in log.read_text()
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_somebody_did_to_one_is_told(started: list[subprocess.Popen[bytes]], ways: Mapping[str, int],
+                                          tmp_path: Path) -> None:
+    """It is not that the machine hangs."""
+    bell, ringing = os.pipe()
+    made = machine()
+    with (open(bell, "rb"), open(ringing, "wb"),
+          directing.director(made, {**ways, "bell": bell}, {}, tmp_path / "log") as direct):
+        direct()
+        assert made.director() == ""
+        os.kill(started[0].pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, started[0].pid, os.WSTOPPED | os.WNOWAIT)
+        assert made.director() == "the director was stopped"
+        os.kill(started[0].pid, signal.SIGKILL)
+        assert made.director() == "the director was killed by SIGKILL"
 
 
 def test_what_was_written_before_the_gate_was_one_does_not_hold_a_machine() -> None:

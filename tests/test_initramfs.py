@@ -218,6 +218,12 @@ def test_a_compression_that_is_not_read_is_named(tmp_path: Path) -> None:
         initramfs.module_files(tmp_path, ["xfs"], initramfs.decompressed)
 
 
+def test_a_module_that_is_damaged_is_named(tmp_path: Path) -> None:
+    (tmp_path / "xfs.ko.xz").write_bytes(lzma.compress(b"depends=")[:-3])
+    with pytest.raises(KsemError, match=r"xfs\.ko\.xz: is damaged"):
+        initramfs.module_files(tmp_path, ["xfs"], initramfs.decompressed)
+
+
 @pytest.mark.parametrize(("section", "values"), [
     (b"x\0depends=a,b\0", ["a,b"]), (b"x\0depends=\0", [""]), (b"", []), (b"x\0mydepends=a\0", []),
     (b"x\0depends=a b\0depends=c\0y\0depends=d\0", ["a b", "c", "d"]),

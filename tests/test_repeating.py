@@ -29,6 +29,12 @@ def test_runs_that_agree_are_one() -> None:
     assert varying(case(), [NOT, NOT], COLUMN) == ""
 
 
+def test_what_is_lost_each_time_is_lost_whatever_the_kernel_said_last() -> None:
+    later: Run = (cell(status="lost", reason="why, and later"), ())
+    assert together([LOST, later]) is LOST
+    assert varying(case(), [LOST, later], COLUMN) == ""
+
+
 @pytest.mark.parametrize(("runs", "reason", "rate"), [
     ((SO, SO, NOT), '1 of 3 runs are not as the first; run 3: {"is": "not"}, not {"is": "so"}', "2 of 3"),
     ((SO, CALLS), "1 of 2 runs are not as the first; run 2: other system calls", "2 of 2"),

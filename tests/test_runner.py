@@ -276,6 +276,17 @@ def test_what_cannot_begin_is_told_by_the_first_run(tmp_path: Path, monkeypatch:
         statuses(runner, 1)
 
 
+def test_a_mistake_of_ours_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was an error without a word, below which the matrix showed what was seen of the column before."""
+    failing(monkeypatch, ZeroDivisionError("by zero"), None)
+    there = SimpleNamespace(at_hand=lambda *given: Kernel("6.12.1"), resolve=lambda *given: Kernel("6.12.1"))
+    monkeypatch.setattr(kernels, "source_of", lambda column: there)
+    runner = Runner(Column("debian-6.12", "qemu", "debian:6.12"), [NUMBERED], tmp_path, print)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"^debian-6\.12: cannot be started: ZeroDivisionError: by zero$"):
+            statuses(runner, 1)
+
+
 def test_a_machine_that_was_begun_and_never_runs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, None, Lost("it was there"))
     monkeypatch.setattr(kernels, "source_of", lambda column: SimpleNamespace(at_hand=lambda *given: Kernel("6.12.1")))

@@ -9,6 +9,7 @@ import errno
 import mmap
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,40 @@ def test_one_that_nobody_wrote_to_is_not_looked_into(place: Path, monkeypatch: p
             read("one")
     os.utime(path(place))
     with pytest.raises(TypeError):
+        read("one")
+
+
+def test_one_that_is_doubted_is_looked_into_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshots.keep("one", AREAS)
+    looked: list[int] = []
+    data = snapshots._data
+
+    def noting(descriptor: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+        looked.append(start)
+        return data(descriptor, start, end)
+
+    monkeypatch.setattr(snapshots, "_data", noting)
+    read("one")
+    assert looked == []
+    snapshots.doubt("one")
+    read("one")
+    seen = len(looked)
+    assert seen > 0
+    read("one")
+    assert len(looked) == seen
+    snapshots.doubt("none")
+
+
+def test_one_that_rots_while_its_time_stays_is_noticed_once_it_is_doubted(place: Path) -> None:
+    snapshots.keep("one", AREAS)
+    before = os.stat(path(place)).st_mtime_ns
+    with path(place).open("r+b") as file:
+        file.seek(3 * PAGE)
+        file.write(b"rotten")
+    os.utime(path(place), ns=(before, before))
+    assert read("one") is not None
+    snapshots.doubt("one")
+    with pytest.raises(snapshots.Damaged):
         read("one")
 
 

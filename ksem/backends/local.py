@@ -33,7 +33,7 @@ def _steps(stack: contextlib.ExitStack, column: Column, log: Path) -> Steps:
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-IS", "-c", bootstrap.beside(AGENT)]
     errors = stack.enter_context(log.open("wb"))
-    channel = stack.enter_context(bootstrap.agent(command, errors, patience=5.0))
+    channel, _ = stack.enter_context(bootstrap.agent(command, errors, patience=5.0))
     running = Machine(channel, lambda: tail(log, 2000))
     yield
     started = running.starting(column.deadline, beside=True)

@@ -87,8 +87,13 @@ class _Plan:
                 # Not what the host lacks for any machine, as room for temporary files.
                 cache.set_boot_note("accelerator", accelerator)
             break
+        def fate() -> str:
+            if kept:
+                snapshots.doubt(kept)
+            return found.fate()
+
         return Running(found.machine, {"backend": "qemu", "accelerator": accelerator},
-                       f"{'restored' if restored else 'booted'} {self.kernel.release} ({accelerator})", found.fate)
+                       f"{'restored' if restored else 'booted'} {self.kernel.release} ({accelerator})", fate)
 
     def kept_as(self, accelerator: str) -> str | None:
         """The name of such a machine; None when it is not to be kept.

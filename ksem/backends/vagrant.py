@@ -89,7 +89,7 @@ def _machine(column: Column, kernel: Kernel, modules: frozenset[str], log: Path,
         control = _Control(_commands(directory), column.machine, log, output)
         with _up(control, column, kernel, modules, mark, say), _ssh_config(control) as config:
             provider = control.state().provider
-            with bootstrap.agent(_to_agent(config, column, modules), output, patience=10.0) as channel:
+            with bootstrap.agent(_to_agent(config, column, modules), output, patience=10.0) as (channel, _):
                 running = Machine(channel, control.last_words)
                 running.start(column.deadline)
                 _check_kernel(column, kernel, running)
