@@ -72,7 +72,8 @@ def director(machine: Machine, ways: Mapping[str, int], modules: Mapping[str, by
             handed = {**ways, "modules": content.fileno(), "log": errors.fileno()}
             socket.send_fds(waiting.handing, [b"!"], list(handed.values()))
         given = {"taking": waiting.taking, "names": list(handed), "places": _places(modules)}
-        yield lambda: machine.directed_by(waiting.agent.channel, given, lambda: _fate(waiting.agent.process))
+        channel, process = waiting.agent
+        yield lambda: machine.directed_by(channel, given, lambda: befell(process, "the director", ENDING))
 
 
 @contextlib.contextmanager
@@ -86,14 +87,14 @@ def _waiting() -> Iterator[_Waiting]:
         yield _Waiting(stack.enter_context(bootstrap.agent(command, None, patience=5.0, inherited=[taking])), ours, taking)
 
 
-def _fate(process: subprocess.Popen[bytes]) -> str:
-    """What somebody did to a director; nothing where it is well, or ended by itself, as one does whose machine is gone."""
+def befell(process: subprocess.Popen[bytes], name: str, patience: float) -> str:
+    """What somebody did to a process that may take so many seconds to end; nothing where it is well, or ended by itself."""
     try:
-        status = process.wait(ENDING)
+        status = process.wait(patience)
     except subprocess.TimeoutExpired:
         state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return "the director was stopped" if state in "Tt" else ""
-    return f"the director was killed by {signal.Signals(-status).name}" if status < 0 else ""
+        return f"{name} was stopped" if state in "Tt" else ""
+    return f"{name} was killed by {signal.Signals(-status).name}" if status < 0 else ""
 
 
 def _places(modules: Mapping[str, bytes]) -> dict[str, tuple[int, int]]:

@@ -17,7 +17,6 @@ import re
 import resource
 import select
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -105,13 +104,12 @@ class VirtualMachine:
 
     def fate(self) -> str:
         """What became of a machine that does not answer: whether it hangs, ended, or lost its QEMU."""
-        try:
-            status = self._process.wait(ENDING)
-        except subprocess.TimeoutExpired:
-            state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-            return "QEMU was stopped" if state in "Tt" else self.machine.director() or "the machine hangs"
-        if status < 0:
-            return f"QEMU was killed by {signal.Signals(-status).name}"
+        if did := directing.befell(self._process, "QEMU", ENDING):
+            return did
+        status = self._process.returncode
+        if status is None:
+            # A director that ended by itself did so because of the machine.
+            return self.machine.director() or "the machine hangs"
         return f"QEMU failed with status {status}" if status else "the machine ended"
 
     def kill(self) -> None:

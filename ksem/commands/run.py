@@ -206,10 +206,8 @@ def _pytest_arguments(options: argparse.Namespace, root: Path, behaviours: list[
     arguments = [str(meant or root / "cases"), f"--rootdir={root}", "--no-header", "--tb=no", "-rN"]
     # No case asserts anything.
     arguments += ["--assert=plain"]
-    left_out = [*USELESS, *([] if _speaks_to_pytest(root) else UNASKED)]
-    if workers == "1" and not options.tx and not _speaks_to_pytest(root):
-        left_out += XDIST
-    arguments += [word for name in left_out for word in ("-p", f"no:{name}")]
+    unasked = () if _speaks_to_pytest(root) else UNASKED if options.tx or workers != "1" else (*UNASKED, *XDIST)
+    arguments += [word for name in (*USELESS, *unasked) for word in ("-p", f"no:{name}")]
     arguments += [f"--tx={one}" for one in options.tx]
     if options.tx:
         columns = runner.longest_first(columns)
